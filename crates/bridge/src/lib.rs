@@ -1,0 +1,1 @@
+//! What happens to a message: every flow as functions and jobs.

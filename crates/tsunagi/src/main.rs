@@ -1,0 +1,2 @@
+//! The gateway's binary: HTTP, command line, configuration, wiring, lifecycle.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The WeChat Official Account protocol: signatures, encryption, pushes, passive replies and the REST client.

@@ -1,0 +1,232 @@
+//! What the gateway says to people, in Chinese, Japanese and English.
+//!
+//! One catalogue for notices to agents and for what stands in place of a message that is not text. Each
+//! notice says what happened and what to do.
+
+use crate::Reason;
+use serde::{Deserialize, Serialize};
+
+/// The languages of the catalogue (`language` of an account).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// Chinese (simplified).
+    #[default]
+    Zh,
+    /// Japanese.
+    Ja,
+    /// English.
+    En,
+}
+
+/// How every notice begins, so that nobody takes it for the customer's words.
+pub const SIGNATURE: &str = "【Tsunagi】";
+
+/// A notice to an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice<'a> {
+    /// An answer, or from this part on, was not delivered.
+    Failed {
+        /// The beginning of the agent's words.
+        excerpt: &'a str,
+        /// Why.
+        reason: Reason,
+    },
+    /// An answer may or may not have been delivered.
+    Unsure {
+        /// The beginning of the agent's words.
+        excerpt: &'a str,
+    },
+    /// The agent sent a kind of message that cannot go to WeChat.
+    UnsupportedKind,
+    /// The customer does not follow the account any more.
+    CustomerLeft,
+    /// The customer follows the account (again).
+    CustomerFollowed,
+}
+
+/// The notice as it is shown to the agent.
+pub fn notice(language: Language, notice: Notice<'_>) -> String {
+    let words = match (language, notice) {
+        (Language::Zh, Notice::Failed { excerpt, reason }) => {
+            format!("未送达：「{excerpt}」。{}", reason_words(language, reason))
+        }
+        (Language::Ja, Notice::Failed { excerpt, reason }) => {
+            format!("届きませんでした：「{excerpt}」。{}", reason_words(language, reason))
+        }
+        (Language::En, Notice::Failed { excerpt, reason }) => {
+            format!("Not delivered: “{excerpt}”. {}", reason_words(language, reason))
+        }
+        (Language::Zh, Notice::Unsure { excerpt }) => {
+            format!(
+                "无法确认是否送达：「{excerpt}」。网关不会自动重发，以免客户收到两次；请向客户确认，必要时再发一次。"
+            )
+        }
+        (Language::Ja, Notice::Unsure { excerpt }) => format!(
+            "届いたかどうか確認できません：「{excerpt}」。二重に届くのを防ぐため自動では再送しません。お客様にご確認のうえ、必要ならもう一度送ってください。"
+        ),
+        (Language::En, Notice::Unsure { excerpt }) => format!(
+            "It is not known whether this arrived: “{excerpt}”. It is not repeated automatically, so that the customer does not get it twice; ask the customer, and send it again if needed."
+        ),
+        (Language::Zh, Notice::UnsupportedKind) => {
+            "此类消息无法发送到微信，客户没有收到。请改用文字。".into()
+        }
+        (Language::Ja, Notice::UnsupportedKind) => {
+            "この種類のメッセージはWeChatへ送れないため、届いていません。文字でお送りください。".into()
+        }
+        (Language::En, Notice::UnsupportedKind) => {
+            "This kind of message cannot be sent to WeChat; the customer did not get it. Please use text."
+                .into()
+        }
+        (Language::Zh, Notice::CustomerLeft) => "客户已取消关注，现在无法再向其发送消息。".into(),
+        (Language::Ja, Notice::CustomerLeft) => {
+            "お客様がフォローを解除しました。今はメッセージを送れません。".into()
+        }
+        (Language::En, Notice::CustomerLeft) => {
+            "The customer has unfollowed the account and cannot be written to now.".into()
+        }
+        (Language::Zh, Notice::CustomerFollowed) => "客户关注了公众号。".into(),
+        (Language::Ja, Notice::CustomerFollowed) => "お客様がアカウントをフォローしました。".into(),
+        (Language::En, Notice::CustomerFollowed) => "The customer now follows the account.".into(),
+    };
+    format!("{SIGNATURE}{words}")
+}
+
+/// Why it failed and what to do, as a sentence.
+pub fn reason_words(language: Language, reason: Reason) -> &'static str {
+    use Language::{En, Ja, Zh};
+    match (reason, language) {
+        (Reason::Unsubscribed, Zh) => "客户已取消关注，重新关注后才能发送。",
+        (Reason::Unsubscribed, Ja) => "お客様がフォローを解除しています。再びフォローされるまで送れません。",
+        (Reason::Unsubscribed, En) => {
+            "The customer has unfollowed; nothing can be sent until they follow again."
+        }
+        (Reason::WindowClosed, Zh) => "微信的48小时回复期限已过，请等客户再次来信后回复。",
+        (Reason::WindowClosed, Ja) => {
+            "WeChatの返信期限（48時間）が過ぎています。お客様から次のメッセージが来たら返信できます。"
+        }
+        (Reason::WindowClosed, En) => {
+            "WeChat's 48-hour reply window is closed; answer after the customer writes again."
+        }
+        (Reason::CountUsedUp, Zh) => "本次可回复的条数已用完，请等客户再次来信后回复。",
+        (Reason::CountUsedUp, Ja) => {
+            "返信できる件数を使い切りました。お客様から次のメッセージが来たら返信できます。"
+        }
+        (Reason::CountUsedUp, En) => {
+            "The replies that WeChat allows are used up; answer after the customer writes again."
+        }
+        (Reason::CustomerRefuses, Zh) => "客户拒收消息或其账号受限，无法发送。",
+        (Reason::CustomerRefuses, Ja) => "お客様が受信を拒否しているか、アカウントが制限されています。",
+        (Reason::CustomerRefuses, En) => "The customer blocks messages or their account is restricted.",
+        (Reason::Busy, Zh) => "微信系统繁忙，请稍后再发一次。",
+        (Reason::Busy, Ja) => "WeChatが混み合っています。しばらくしてからもう一度お送りください。",
+        (Reason::Busy, En) => "WeChat is busy; please send it again later.",
+        (Reason::Unreachable, Zh) => "长时间无法连接微信，请稍后再发一次，并通知管理员。",
+        (Reason::Unreachable, Ja) => {
+            "長い間WeChatに接続できませんでした。後でもう一度送り、管理者に知らせてください。"
+        }
+        (Reason::Unreachable, En) => {
+            "WeChat could not be reached for a long time; send it again later and tell your administrator."
+        }
+        (Reason::Setup, Zh) => "公众号的设置有误（密钥、IP白名单或权限），请通知管理员。",
+        (Reason::Setup, Ja) => {
+            "アカウントの設定（シークレット、IPリスト、権限）に誤りがあります。管理者に知らせてください。"
+        }
+        (Reason::Setup, En) => {
+            "The account's set-up (secret, IP list or permission) is at fault; tell your administrator."
+        }
+        (Reason::Content, Zh) => "微信不接受此内容，请修改后再发。",
+        (Reason::Content, Ja) => "WeChatがこの内容を受け付けません。書き直してお送りください。",
+        (Reason::Content, En) => "WeChat does not accept this content; please reword it.",
+        (Reason::Empty, Zh) => "内容为空。",
+        (Reason::Empty, Ja) => "内容が空です。",
+        (Reason::Empty, En) => "The text is empty.",
+        (Reason::EarlierPart, Zh) => "前面的部分未送达，因此没有发送。",
+        (Reason::EarlierPart, Ja) => "前の部分が届かなかったため、送っていません。",
+        (Reason::EarlierPart, En) => "An earlier part was not delivered, so this one was not sent.",
+        (Reason::Refused, Zh) => "微信拒绝了这条消息。",
+        (Reason::Refused, Ja) => "WeChatがこのメッセージを拒否しました。",
+        (Reason::Refused, En) => "WeChat refused this message.",
+    }
+}
+
+/// What stands for a message that is not text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each name is the kind of message")]
+pub enum Kind {
+    Image,
+    Voice,
+    Video,
+    Location,
+    Link,
+    File,
+    Unsupported,
+}
+
+/// The bracketed word for a kind of message: `[voice]`.
+pub fn kind(language: Language, kind: Kind) -> &'static str {
+    use Language::{En, Ja, Zh};
+    match (kind, language) {
+        (Kind::Image, Zh) => "[图片]",
+        (Kind::Image, Ja) => "[画像]",
+        (Kind::Image, En) => "[image]",
+        (Kind::Voice, Zh) => "[语音]",
+        (Kind::Voice, Ja) => "[音声]",
+        (Kind::Voice, En) => "[voice]",
+        (Kind::Video, Zh) => "[视频]",
+        (Kind::Video, Ja) => "[動画]",
+        (Kind::Video, En) => "[video]",
+        (Kind::Location, Zh) => "[位置]",
+        (Kind::Location, Ja) => "[位置情報]",
+        (Kind::Location, En) => "[location]",
+        (Kind::Link, Zh) => "[链接]",
+        (Kind::Link, Ja) => "[リンク]",
+        (Kind::Link, En) => "[link]",
+        (Kind::File, Zh) => "[文件]",
+        (Kind::File, Ja) => "[ファイル]",
+        (Kind::File, En) => "[file]",
+        (Kind::Unsupported, Zh) => "[微信无法转发的消息，请客户改用文字]",
+        (Kind::Unsupported, Ja) => "[未対応のメッセージ：文字で送っていただくようお願いしてください]",
+        (Kind::Unsupported, En) => "[unsupported message: please ask the customer to use text]",
+    }
+}
+
+/// The beginning of a text for a notice: at most 20 characters.
+pub fn excerpt(text: &str) -> String {
+    let line = text.trim().replace(['\n', '\r'], " ");
+    let mut short: String = line.chars().take(20).collect();
+    if short.len() < line.len() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_notice_is_signed_and_differs_by_language() {
+        let notices = [
+            Notice::Failed { excerpt: "x", reason: Reason::Busy },
+            Notice::Unsure { excerpt: "x" },
+            Notice::UnsupportedKind,
+            Notice::CustomerLeft,
+            Notice::CustomerFollowed,
+        ];
+        for which in notices {
+            let texts = [Language::Zh, Language::Ja, Language::En].map(|language| notice(language, which));
+            assert!(texts.iter().all(|text| text.starts_with(SIGNATURE)));
+            assert!(texts[0] != texts[1] && texts[1] != texts[2]);
+        }
+    }
+
+    #[test]
+    fn excerpts_are_short_and_one_line() {
+        assert_eq!(
+            excerpt("5月になりますので、\nフォローをよろしくお願いいたします！"),
+            "5月になりますので、 フォローをよろしく…"
+        );
+        assert_eq!(excerpt("短い"), "短い");
+    }
+}

@@ -1,1 +1,58 @@
-//! SQL and nothing else: one store on SQLite or PostgreSQL, with its inbox, lanes and attempts.
+//! SQL and nothing else: one concrete [`Store`] on SQLite or PostgreSQL.
+//!
+//! Start with `ingest.rs` (a webhook becomes durable) and `lane.rs` (work is claimed, fenced and released).
+//! `customer.rs`, `ghost.rs`, `conversation.rs`, `message.rs` and `token.rs` are one table family each.
+//! `sql.rs` joins the two drivers, `dialect.rs` holds every place where the engines differ, `writer.rs` the
+//! group commit. What the rows mean is decided in `desk` and `bridge`, not here.
+
+mod conversation;
+mod customer;
+mod dialect;
+pub mod faults;
+mod ghost;
+mod inbox;
+mod ingest;
+mod lane;
+mod message;
+mod migrate;
+mod open;
+mod sql;
+mod token;
+mod writer;
+
+pub use customer::Customer;
+pub use ghost::{Ghost, GhostState};
+pub use inbox::{InboxRow, Source};
+pub use ingest::{Arrival, Effect, Ingested, Work};
+pub use lane::{Backlog, Job, Lane, NewJob, lane_id};
+pub use message::{Delivery, Message, NewMessage, Outcome};
+pub use open::{Options, Store};
+pub use sql::{Error, Tx};
+pub use token::StoredToken;
+
+/// Marks ids of inbox rows.
+#[derive(Debug)]
+pub enum InboxKind {}
+/// Marks ids of conversations.
+#[derive(Debug)]
+pub enum ConversationKind {}
+/// Marks ids of messages.
+#[derive(Debug)]
+pub enum MessageKind {}
+/// Marks ids of deliveries.
+#[derive(Debug)]
+pub enum DeliveryKind {}
+/// Marks ids of attempts.
+#[derive(Debug)]
+pub enum AttemptKind {}
+
+/// Id of a webhook in the inbox.
+pub type InboxId = desk::Id<InboxKind>;
+/// Id of a conversation.
+pub type ConversationId = desk::Id<ConversationKind>;
+/// Id of a message.
+pub type MessageId = desk::Id<MessageKind>;
+/// Id of a delivery.
+pub type DeliveryId = desk::Id<DeliveryKind>;
+/// Id of an attempt.
+pub type AttemptId = desk::Id<AttemptKind>;

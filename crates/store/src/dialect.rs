@@ -1,0 +1,129 @@
+//! Every place where SQLite and PostgreSQL differ, and nothing else.
+
+use crate::sql::Text;
+
+/// The column type for raw bytes in the migrations, which are written for PostgreSQL.
+pub(crate) const BYTES_IN_MIGRATIONS: (&str, &str) = ("BYTEA", "BLOB");
+
+/// The database's own clock as a one-row view, so that leases use it with the same statements everywhere.
+pub(crate) const CLOCK_VIEW: Text = Text {
+    sqlite: "CREATE VIEW clock AS SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now",
+    postgres: "CREATE VIEW clock AS SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now",
+};
+
+/// Takes lanes that are ready, past those that another node is taking at this moment.
+/// $1 holder, $2 lease in ms, $3 how many.
+pub(crate) const CLAIM: Text = Text {
+    sqlite: "UPDATE lane SET holder = $1, epoch = epoch + 1, ready_at = (SELECT now FROM clock) + $2 \
+             WHERE id IN (SELECT id FROM lane WHERE ready_at <= (SELECT now FROM clock) ORDER BY ready_at LIMIT $3) \
+             RETURNING id, account, openid, direction, epoch",
+    postgres: "UPDATE lane SET holder = $1, epoch = epoch + 1, ready_at = (SELECT now FROM clock) + $2 \
+               WHERE id = ANY (ARRAY(SELECT id FROM lane WHERE ready_at <= (SELECT now FROM clock) ORDER BY ready_at LIMIT $3 \
+                 FOR UPDATE SKIP LOCKED)) \
+               RETURNING id, account, openid, direction, epoch",
+};
+
+// The statements of the ingest batch: one JSON array of rows on SQLite, one array per column on PostgreSQL.
+
+/// key, inbox, at, reply (hex or null).
+pub(crate) const INSERT_DEDUP: Text = Text {
+    sqlite: "INSERT INTO dedup (key, inbox, at, reply) \
+             SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3) FROM json_each($1) WHERE true \
+             ON CONFLICT (key) DO NOTHING RETURNING key",
+    postgres: "INSERT INTO dedup (key, inbox, at, reply) \
+               SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::bytea[]) \
+               ON CONFLICT (key) DO NOTHING RETURNING key",
+};
+
+/// key.
+pub(crate) const SELECT_DEDUP: Text = Text {
+    sqlite: "SELECT key, reply FROM dedup WHERE key IN (SELECT value FROM json_each($1))",
+    postgres: "SELECT key, reply FROM dedup WHERE key = ANY ($1::text[])",
+};
+
+/// key, reply (hex).
+pub(crate) const SET_REPLY: Text = Text {
+    sqlite: "UPDATE dedup SET reply = unhex(new.value ->> 1) FROM json_each($1) AS new WHERE dedup.key = new.value ->> 0",
+    postgres: "UPDATE dedup SET reply = new.reply FROM UNNEST($1::text[], $2::bytea[]) AS new (key, reply) \
+               WHERE dedup.key = new.key",
+};
+
+/// user_id: whose ghosts these are.
+pub(crate) const SELECT_GHOSTS: Text = Text {
+    sqlite: "SELECT user_id, account, openid FROM ghost WHERE user_id IN (SELECT value FROM json_each($1))",
+    postgres: "SELECT user_id, account, openid FROM ghost WHERE user_id = ANY ($1::text[])",
+};
+
+macro_rules! upsert_customer {
+    ($rows:literal, $idle:literal) => {
+        concat!(
+            "INSERT INTO customer (account, openid, subscribed, conversation, conversation_at, generation, msg_seq, created_at) ",
+            $rows,
+            " ON CONFLICT (account, openid) DO UPDATE SET subscribed = excluded.subscribed, \
+              conversation = CASE \
+                WHEN excluded.subscribed = 0 THEN NULL \
+                WHEN excluded.conversation IS NULL THEN customer.conversation \
+                WHEN customer.conversation IS NULL THEN excluded.conversation \
+                WHEN customer.conversation_at < excluded.conversation_at - ", $idle, " THEN excluded.conversation \
+                ELSE customer.conversation END, \
+              conversation_at = CASE WHEN excluded.conversation IS NULL THEN customer.conversation_at \
+                ELSE excluded.conversation_at END \
+              RETURNING account, openid, conversation"
+        )
+    };
+}
+
+/// account, openid, subscribed, conversation (a candidate, or null), at; then the idle time in ms.
+///
+/// A candidate becomes the conversation only where none is open, or the open one has been idle: one
+/// conditional update, so that two quick messages open one conversation.
+pub(crate) const UPSERT_CUSTOMER: Text = Text {
+    sqlite: upsert_customer!(
+        "SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 0, 0, value ->> 4 FROM json_each($1) WHERE true",
+        "$2"
+    ),
+    postgres: upsert_customer!(
+        "SELECT a, o, s, c, t, 0, 0, t FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[]) AS new (a, o, s, c, t)",
+        "$6"
+    ),
+};
+
+macro_rules! extend_lanes {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO lane (id, account, openid, direction, head, tail, ready_at, epoch) ",
+            $rows,
+            " ON CONFLICT (id) DO UPDATE SET tail = lane.tail + excluded.tail, \
+              ready_at = COALESCE(lane.ready_at, excluded.ready_at) RETURNING id, tail"
+        )
+    };
+}
+
+/// id, account, openid, direction, number of new jobs.
+pub(crate) const EXTEND_LANES: Text = Text {
+    sqlite: extend_lanes!(
+        "SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, 0, value ->> 4, (SELECT now FROM clock), 0 \
+         FROM json_each($1) WHERE true"
+    ),
+    postgres: extend_lanes!(
+        "SELECT i, a, o, d, 0, n, (SELECT now FROM clock), 0 \
+         FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[]) AS new (i, a, o, d, n)"
+    ),
+};
+
+/// id, source, account, kind, received_at, query, body (hex).
+pub(crate) const INSERT_INBOX: Text = Text {
+    sqlite: "INSERT INTO inbox (id, source, account, kind, received_at, query, body) \
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, unhex(value ->> 6) FROM json_each($1)",
+    postgres: "INSERT INTO inbox (id, source, account, kind, received_at, query, body) \
+               SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bytea[])",
+};
+
+/// lane, position, kind, subject, note, since.
+pub(crate) const INSERT_JOBS: Text = Text {
+    sqlite: "INSERT INTO job (lane, position, kind, subject, note, tries, since) \
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 0, value ->> 5 FROM json_each($1)",
+    postgres: "INSERT INTO job (lane, position, kind, subject, note, tries, since) \
+               SELECT l, p, k, s, n, 0, t \
+               FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[]) AS new (l, p, k, s, n, t)",
+};

@@ -1,0 +1,69 @@
+//! Named points at which a test build can kill its own process, and deliberate breakages that show that the
+//! checkers can fail. Without the cargo feature `faults` every function here is empty.
+//!
+//! `TSUNAGI_KILL_AT=answer.after_call` kills the process with SIGKILL when it passes that point;
+//! `answer.after_call:3` at the third time. `TSUNAGI_SABOTAGE=no-dedup|sync-off` breaks the store.
+
+/// The named points, in the order of a message's way.
+pub const POINTS: &[&str] = &[
+    "ingest.before_commit",
+    "ingest.after_commit",
+    "intake.before_commit",
+    "intake.after_commit",
+    "ghost.before_call",
+    "ghost.after_call",
+    "ghost.after_commit",
+    "relay.before_attempt",
+    "relay.before_call",
+    "relay.after_call",
+    "relay.after_outcome",
+    "answer.before_attempt",
+    "answer.before_call",
+    "answer.after_call",
+    "answer.after_outcome",
+    "token.before_call",
+    "token.after_call",
+    "token.after_commit",
+    "unfollow.before_retire",
+    "unfollow.after_retire",
+    "unfollow.after_call",
+    "unfollow.after_commit",
+];
+
+/// Passes a named point.
+#[cfg(feature = "faults")]
+pub fn point(name: &'static str) {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static PASSED: AtomicU32 = AtomicU32::new(0);
+    debug_assert!(POINTS.contains(&name), "{name} is not a named point");
+    let Ok(wanted) = std::env::var("TSUNAGI_KILL_AT") else { return };
+    let (wanted, nth) = match wanted.split_once(':') {
+        Some((wanted, nth)) => (wanted.to_owned(), nth.parse().unwrap_or(1)),
+        None => (wanted, 1),
+    };
+    if wanted == name && PASSED.fetch_add(1, Ordering::SeqCst) + 1 == nth {
+        // The shell's `kill` sends a true SIGKILL: no destructor, no flush, as when the machine's owner does it.
+        let _ = std::process::Command::new("kill").args(["-9", &std::process::id().to_string()]).status();
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// Passes a named point.
+#[cfg(not(feature = "faults"))]
+#[inline(always)]
+pub fn point(_name: &'static str) {}
+
+/// Whether the named breakage is asked for.
+#[cfg(feature = "faults")]
+pub(crate) fn sabotaged(what: &str) -> bool {
+    std::env::var("TSUNAGI_SABOTAGE").is_ok_and(|wanted| wanted == what)
+}
+
+/// Whether the named breakage is asked for.
+#[cfg(not(feature = "faults"))]
+#[inline(always)]
+pub(crate) fn sabotaged(_what: &str) -> bool {
+    false
+}

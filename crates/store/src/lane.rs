@@ -1,0 +1,321 @@
+//! Lanes and jobs: work is claimed by lane, never by job, and results are committed only under the epoch
+//! that was claimed.
+//!
+//! A lane is (account, customer, direction), for life; its row is all that a claim reads and writes, so a
+//! claim costs the same with ten jobs behind it and with a million. Lease time is the database's clock.
+//! `ready_at` is the only thing that a claim looks at: null when there is nothing to do, the next try while
+//! the head waits, the end of the lease while somebody holds it. A holder that dies therefore gives its lane
+//! back by doing nothing.
+
+use crate::dialect;
+use crate::ingest::{column, json_rows};
+use crate::open::Store;
+use crate::sql::{Conn, Error, Tx, execute, row, rows};
+use desk::{Direction, Millis};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// The key of a lane.
+pub fn lane_id(account: &str, openid: &str, direction: Direction) -> String {
+    format!("{}/{account}/{openid}", direction.as_str())
+}
+
+/// A job that is to be put on a lane.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// The lane's account.
+    pub account: String,
+    /// The lane's customer.
+    pub openid: String,
+    /// The lane's direction.
+    pub direction: Direction,
+    /// Which job; the vocabulary is `bridge`'s.
+    pub kind: &'static str,
+    /// Id of the row that it is about.
+    pub subject: String,
+    /// A second id, or a word.
+    pub note: Option<String>,
+    /// When the cause came.
+    pub since: Millis,
+}
+
+/// A lane that this process holds.
+#[derive(Debug, Clone)]
+pub struct Lane {
+    /// Its key.
+    pub id: String,
+    /// Its account.
+    pub account: String,
+    /// Its customer.
+    pub openid: String,
+    /// Its direction: `in` or `out`.
+    pub direction: Direction,
+    /// The epoch under which it was claimed.
+    pub epoch: i64,
+    /// Until when nothing may be begun without renewing, on this machine's monotonic clock.
+    pub deadline: Instant,
+}
+
+/// The job at the head of a lane.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Its position on the lane.
+    pub position: i64,
+    /// Which job.
+    pub kind: String,
+    /// Id of the row that it is about.
+    pub subject: String,
+    /// A second id, or a word.
+    pub note: Option<String>,
+    /// How often it was put off.
+    pub tries: i64,
+    /// When the cause came.
+    pub since: Millis,
+}
+
+/// How much is waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Lanes with something to do.
+    pub lanes: i64,
+    /// Jobs on them.
+    pub jobs: i64,
+    /// Milliseconds that the most overdue lane has been waiting to be claimed.
+    pub overdue: Millis,
+}
+
+impl Store {
+    /// Claims up to `most` lanes that are ready, for `lease`.
+    pub async fn claim(&self, holder: &str, most: i64, lease: Duration) -> Result<Vec<Lane>, Error> {
+        // Read before the statement, so that our idea of the lease ends before the database's.
+        let deadline = Instant::now() + lease * 4 / 5;
+        let (holder, lease) = (holder.to_owned(), lease.as_millis() as i64);
+        type Row = (String, String, String, String, i64);
+        let claimed: Vec<Row> = self
+            .write(move |tx| {
+                Box::pin(async move { Ok(rows!(tx, Row, dialect::CLAIM, holder.as_str(), lease, most)?) })
+            })
+            .await?;
+        let lane = |(id, account, openid, direction, epoch): Row| {
+            let direction = if direction == "in" { Direction::In } else { Direction::Out };
+            Lane { id, account, openid, direction, epoch, deadline }
+        };
+        Ok(claimed.into_iter().map(lane).collect())
+    }
+
+    /// Whether any lane is ready, so that claiming would find something. Costs no write.
+    pub async fn anything_ready(&self) -> Result<bool, Error> {
+        self.read(|tx| {
+            Box::pin(async move {
+                let ready = "SELECT 1::bigint FROM lane WHERE ready_at <= (SELECT now FROM clock) LIMIT 1";
+                let ready = crate::sql::Text {
+                    sqlite: "SELECT 1 FROM lane WHERE ready_at <= (SELECT now FROM clock) LIMIT 1",
+                    postgres: ready,
+                };
+                Ok(row!(tx, (i64,), ready)?.is_some())
+            })
+        })
+        .await
+    }
+
+    /// Holds a lane for another `lease`.
+    ///
+    /// # Errors
+    /// [`Error::LeaseLost`] if somebody else has claimed it since.
+    pub async fn renew(&self, lane: &mut Lane, lease: Duration) -> Result<(), Error> {
+        let deadline = Instant::now() + lease * 4 / 5;
+        let (id, epoch, lease) = (lane.id.clone(), lane.epoch, lease.as_millis() as i64);
+        self.write(move |tx| {
+            Box::pin(async move {
+                let renewed = execute!(
+                    tx,
+                    "UPDATE lane SET ready_at = (SELECT now FROM clock) + $1 \
+                     WHERE id = $2 AND epoch = $3 AND holder IS NOT NULL",
+                    lease,
+                    id.as_str(),
+                    epoch
+                )?;
+                held(renewed)
+            })
+        })
+        .await?;
+        lane.deadline = deadline;
+        Ok(())
+    }
+
+    /// The job at the head of a lane.
+    pub async fn next_job(&self, lane: &Lane) -> Result<Option<Job>, Error> {
+        let id = lane.id.clone();
+        type Row = (i64, String, String, Option<String>, i64, i64);
+        self.read(move |tx| {
+            Box::pin(async move {
+                let row = row!(
+                    tx,
+                    Row,
+                    "SELECT position, kind, subject, note, tries, since FROM job WHERE lane = $1 ORDER BY position LIMIT 1",
+                    id.as_str()
+                )?;
+                Ok(row.map(|(position, kind, subject, note, tries, since)| Job { position, kind, subject, note, tries, since }))
+            })
+        })
+        .await
+    }
+
+    /// How much is waiting.
+    pub async fn backlog(&self) -> Result<Backlog, Error> {
+        self.read(|tx| {
+            Box::pin(async move {
+                let (lanes, jobs, ready, now): (i64, i64, i64, i64) = row!(
+                    tx,
+                    (i64, i64, i64, i64),
+                    "SELECT COUNT(*), CAST(COALESCE(SUM(tail - head), 0) AS BIGINT), \
+                     COALESCE(MIN(ready_at), (SELECT now FROM clock)), (SELECT now FROM clock) \
+                     FROM lane WHERE ready_at IS NOT NULL"
+                )?
+                .unwrap_or_default();
+                Ok(Backlog { lanes, jobs, overdue: (now - ready).max(0) })
+            })
+        })
+        .await
+    }
+}
+
+impl Tx<'_> {
+    /// Puts jobs on their lanes, behind what is there, and makes idle lanes ready.
+    pub async fn enqueue(&mut self, jobs: &[NewJob]) -> Result<(), Error> {
+        let mut lanes: BTreeMap<String, Vec<&NewJob>> = BTreeMap::new();
+        for job in jobs {
+            lanes.entry(lane_id(&job.account, &job.openid, job.direction)).or_default().push(job);
+        }
+        if lanes.is_empty() {
+            return Ok(());
+        }
+        // In the order of their keys, so that two transactions never wait for each other.
+        let lanes: Vec<(String, Vec<&NewJob>)> = lanes.into_iter().collect();
+        let tails: Vec<(String, i64)> = match &mut self.conn {
+            Conn::Sqlite(conn) => {
+                let rows = json_rows(lanes.iter().map(|(id, jobs)| {
+                    json!([id, jobs[0].account, jobs[0].openid, jobs[0].direction.as_str(), jobs.len()])
+                }));
+                sqlx::query_as(dialect::EXTEND_LANES.sqlite).bind(rows).fetch_all(&mut **conn).await?
+            }
+            Conn::Postgres(conn) => {
+                sqlx::query_as(dialect::EXTEND_LANES.postgres)
+                    .bind(column(&lanes, |lane| lane.0.clone()))
+                    .bind(column(&lanes, |lane| lane.1[0].account.clone()))
+                    .bind(column(&lanes, |lane| lane.1[0].openid.clone()))
+                    .bind(column(&lanes, |lane| lane.1[0].direction.as_str().to_owned()))
+                    .bind(column(&lanes, |lane| lane.1.len() as i64))
+                    .fetch_all(&mut **conn)
+                    .await?
+            }
+        };
+        let tails: BTreeMap<String, i64> = tails.into_iter().collect();
+        let mut placed: Vec<(&str, i64, &NewJob)> = Vec::with_capacity(jobs.len());
+        for (id, jobs) in &lanes {
+            let tail = tails.get(id).copied().ok_or(Error::Unknown("lane"))?;
+            let first = tail - jobs.len() as i64;
+            placed.extend(jobs.iter().zip(first..).map(|(job, position)| (id.as_str(), position, *job)));
+        }
+        match &mut self.conn {
+            Conn::Sqlite(conn) => {
+                let rows = json_rows(
+                    placed
+                        .iter()
+                        .map(|(id, at, job)| json!([id, at, job.kind, job.subject, job.note, job.since])),
+                );
+                sqlx::query(dialect::INSERT_JOBS.sqlite).bind(rows).execute(&mut **conn).await?;
+            }
+            Conn::Postgres(conn) => {
+                sqlx::query(dialect::INSERT_JOBS.postgres)
+                    .bind(column(&placed, |row| row.0.to_owned()))
+                    .bind(column(&placed, |row| row.1))
+                    .bind(column(&placed, |row| row.2.kind.to_owned()))
+                    .bind(column(&placed, |row| row.2.subject.clone()))
+                    .bind(column(&placed, |row| row.2.note.clone()))
+                    .bind(column(&placed, |row| row.2.since))
+                    .execute(&mut **conn)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes part in the lane's fence: whatever this transaction does is kept only if the lane is still held.
+    pub async fn fence(&mut self, lane: &Lane) -> Result<(), Error> {
+        held(execute!(
+            self,
+            "UPDATE lane SET epoch = epoch WHERE id = $1 AND epoch = $2",
+            lane.id.as_str(),
+            lane.epoch
+        )?)
+    }
+
+    /// Removes the finished head; tells whether there is more, otherwise the lane is released.
+    pub async fn finish(&mut self, lane: &Lane, job: &Job) -> Result<bool, Error> {
+        execute!(self, "DELETE FROM job WHERE lane = $1 AND position = $2", lane.id.as_str(), job.position)?;
+        let left = row!(
+            self,
+            (i64,),
+            "UPDATE lane SET head = $3, \
+               holder = CASE WHEN $3 < tail THEN holder ELSE NULL END, \
+               ready_at = CASE WHEN $3 < tail THEN ready_at ELSE NULL END \
+             WHERE id = $1 AND epoch = $2 RETURNING tail - head",
+            lane.id.as_str(),
+            lane.epoch,
+            job.position + 1
+        )?;
+        match left {
+            Some((left,)) => Ok(left > 0),
+            None => Err(Error::LeaseLost),
+        }
+    }
+
+    /// Turns the head into the next job of the same chain, at the same position.
+    pub async fn become_job(
+        &mut self,
+        lane: &Lane,
+        job: &Job,
+        kind: &'static str,
+        subject: &str,
+    ) -> Result<(), Error> {
+        self.fence(lane).await?;
+        execute!(
+            self,
+            "UPDATE job SET kind = $3, subject = $4, tries = 0 WHERE lane = $1 AND position = $2",
+            lane.id.as_str(),
+            job.position,
+            kind,
+            subject
+        )?;
+        Ok(())
+    }
+
+    /// Releases the lane; its head is tried again after `delay` ms.
+    pub async fn put_off(&mut self, lane: &Lane, job: &Job, delay: Millis) -> Result<(), Error> {
+        execute!(
+            self,
+            "UPDATE job SET tries = tries + 1 WHERE lane = $1 AND position = $2",
+            lane.id.as_str(),
+            job.position
+        )?;
+        self.release(lane, delay).await
+    }
+
+    /// Releases the lane; it is ready again after `delay` ms if there is anything on it.
+    pub async fn release(&mut self, lane: &Lane, delay: Millis) -> Result<(), Error> {
+        held(execute!(
+            self,
+            "UPDATE lane SET holder = NULL, ready_at = CASE WHEN head < tail THEN (SELECT now FROM clock) + $3 ELSE NULL END \
+             WHERE id = $1 AND epoch = $2",
+            lane.id.as_str(),
+            lane.epoch,
+            delay
+        )?)
+    }
+}
+
+fn held(rows: u64) -> Result<(), Error> {
+    if rows == 1 { Ok(()) } else { Err(Error::LeaseLost) }
+}

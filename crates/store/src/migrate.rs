@@ -1,0 +1,51 @@
+//! Migrations: one numbered list for both engines, each applied once, in a transaction.
+
+use crate::dialect;
+use crate::sql::{Conn, Error, Tx, execute, row};
+use sqlx::AssertSqlSafe;
+
+const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../migrations/0001_spine.sql"))];
+
+/// Brings the database to this version. Runs inside a transaction that nobody else is in.
+pub(crate) async fn migrate(tx: &mut Tx<'_>) -> Result<(), Error> {
+    execute!(tx, "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)")?;
+    let version = meta(tx, "schema").await?.and_then(|text| text.parse().ok()).unwrap_or(0i64);
+    let newest = MIGRATIONS.last().map_or(0, |(number, _)| *number);
+    if version > newest {
+        return Err(Error::Setup(format!(
+            "the database has schema {version}, this version of tsunagi knows {newest}; use the newer tsunagi"
+        )));
+    }
+    for (number, text) in MIGRATIONS.iter().filter(|(number, _)| *number > version) {
+        match &mut tx.conn {
+            Conn::Sqlite(conn) => {
+                let text = text.replace(dialect::BYTES_IN_MIGRATIONS.0, dialect::BYTES_IN_MIGRATIONS.1);
+                sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **conn).await?;
+            }
+            Conn::Postgres(conn) => {
+                sqlx::raw_sql(*text).execute(&mut **conn).await?;
+            }
+        }
+        if *number == 1 {
+            execute!(tx, dialect::CLOCK_VIEW)?;
+        }
+        set_meta(tx, "schema", &number.to_string()).await?;
+    }
+    Ok(())
+}
+
+/// A value of the store about itself.
+pub(crate) async fn meta(tx: &mut Tx<'_>, key: &str) -> Result<Option<String>, Error> {
+    Ok(row!(tx, (String,), "SELECT value FROM meta WHERE key = $1", key)?.map(|(value,)| value))
+}
+
+/// Sets a value of the store about itself.
+pub(crate) async fn set_meta(tx: &mut Tx<'_>, key: &str, value: &str) -> Result<(), Error> {
+    execute!(
+        tx,
+        "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        key,
+        value
+    )?;
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! Opening a store, and running transactions on it.
+
+use crate::ingest::{Arrival, Ingested, Ingestion};
+use crate::migrate;
+use crate::sql::{Conn, Error, Tx};
+use crate::writer::Writer;
+use desk::{Clock, Entropy, Millis};
+use futures_util::future::BoxFuture;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, PgPool, SqlitePool};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Refuse a SQLite file that another process has opened with this (`serve`); other commands leave it off.
+    pub exclusive: bool,
+    /// A conversation without a message for so long (ms) is over; the next message opens a new one.
+    pub conversation_idle: Millis,
+    /// Connections to PostgreSQL, or readers of SQLite.
+    pub connections: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { exclusive: false, conversation_idle: 48 * 3_600_000, connections: 8 }
+    }
+}
+
+/// The database: cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+    ingestion: Ingestion,
+    id: Arc<str>,
+    /// Held as long as the store lives; released by the operating system when the process dies.
+    _lock: Option<Arc<File>>,
+}
+
+#[derive(Clone)]
+pub(crate) enum Pool {
+    Sqlite { readers: SqlitePool, writer: Writer },
+    Postgres(PgPool),
+}
+
+impl Store {
+    /// Opens (and creates, and migrates) the database at `sqlite:PATH` or `postgres://…`.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] with a sentence for the operator; [`Error::Database`] where the engine fails.
+    pub async fn open(url: &str, options: Options, clock: &Clock, entropy: &Entropy) -> Result<Store, Error> {
+        let (pool, lock, writers) = if let Some(path) = url.strip_prefix("sqlite:") {
+            let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+            let lock = if options.exclusive { Some(Arc::new(lock_file(&path)?)) } else { None };
+            (open_sqlite(&path, &options).await?, lock, 1)
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            (open_postgres(url, &options).await?, None, 2)
+        } else {
+            return Err(Error::Setup("the store's url must begin with sqlite: or postgres://".into()));
+        };
+        let fresh_id = desk::Id::<()>::new(clock, entropy);
+        let created_at = clock.now();
+        let id = pool
+            .write(move |tx| {
+                Box::pin(async move {
+                    if let Conn::Postgres(conn) = &mut tx.conn {
+                        // One node migrates; the others wait for its commit.
+                        sqlx::query("SELECT pg_advisory_xact_lock(7835310)").execute(&mut **conn).await?;
+                    }
+                    migrate::migrate(tx).await?;
+                    match migrate::meta(tx, "store").await? {
+                        Some(id) => Ok(id),
+                        None => {
+                            migrate::set_meta(tx, "store", fresh_id.as_str()).await?;
+                            migrate::set_meta(tx, "created_at", &created_at.to_string()).await?;
+                            Ok(fresh_id.as_str().to_owned())
+                        }
+                    }
+                })
+            })
+            .await?;
+        let ingestion = Ingestion::start(pool.clone(), options.conversation_idle, writers);
+        Ok(Store { pool, ingestion, id: id.into(), _lock: lock })
+    }
+
+    /// Runs `work` in one transaction, and answers when it is durable. An error of `work` rolls it back.
+    ///
+    /// # Errors
+    /// What `work` gave, or [`Error::Database`] when the commit failed.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx<'a>) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
+    {
+        self.pool.write(work).await
+    }
+
+    /// Runs `work` on a connection for reading, outside of any transaction.
+    ///
+    /// # Errors
+    /// What `work` gave.
+    pub async fn read<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        F: for<'a> FnOnce(&'a mut Tx<'a>) -> BoxFuture<'a, Result<T, Error>>,
+    {
+        match &self.pool {
+            Pool::Sqlite { readers, .. } => {
+                let mut conn = readers.acquire().await?;
+                work(&mut Tx { conn: Conn::Sqlite(&mut conn) }).await
+            }
+            Pool::Postgres(pool) => {
+                let mut conn = pool.acquire().await?;
+                work(&mut Tx { conn: Conn::Postgres(&mut conn) }).await
+            }
+        }
+    }
+
+    /// Stores a webhook: the answer may be given when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] when the queue is full or the commit takes over 3 s (the webhook may then still
+    /// be stored; its repeat finds it), [`Error::Database`] when nothing was stored.
+    pub async fn ingest(&self, arrival: Arrival) -> Result<Ingested, Error> {
+        self.ingestion.ingest(arrival).await
+    }
+
+    /// Stores one webhook in a transaction of its own: what `ingest` is measured against.
+    #[doc(hidden)]
+    pub async fn ingest_alone(&self, arrival: Arrival) -> Result<Ingested, Error> {
+        self.ingestion.ingest_alone(arrival).await
+    }
+
+    /// The id of this store, made when the database was created.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// `sqlite` or `postgres`.
+    pub fn engine(&self) -> &'static str {
+        match self.pool {
+            Pool::Sqlite { .. } => "sqlite",
+            Pool::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Waits for what is under way and closes all connections.
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::Sqlite { readers, writer } => {
+                let _ = writer.write(|_| Box::pin(async { Ok(()) })).await;
+                readers.close().await;
+            }
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("engine", &self.engine()).field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx<'a>) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
+    {
+        match self {
+            Pool::Sqlite { writer, .. } => writer.write(work).await,
+            Pool::Postgres(pool) => {
+                let mut transaction = pool.begin().await?;
+                let value = work(&mut Tx { conn: Conn::Postgres(&mut transaction) }).await?;
+                transaction.commit().await?;
+                Ok(value)
+            }
+        }
+    }
+}
+
+async fn open_sqlite(path: &Path, options: &Options) -> Result<Pool, Error> {
+    let synchronous =
+        if crate::faults::sabotaged("sync-off") { SqliteSynchronous::Off } else { SqliteSynchronous::Full };
+    let base = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(Duration::from_secs(5))
+        .log_slow_statements(tracing::log::LevelFilter::Off, Duration::ZERO)
+        .foreign_keys(true);
+    let one =
+        base.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(synchronous);
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .connect_with(one)
+        .await
+        .map_err(|error| Error::Setup(format!("{} cannot be opened: {error}", path.display())))?;
+    let (version,): (String,) = sqlx::query_as("SELECT sqlite_version()").fetch_one(&writer).await?;
+    if version_number(&version) < (3, 51, 3) {
+        // Older ones can corrupt a WAL file when two connections checkpoint at once.
+        return Err(Error::Setup(format!("SQLite {version} is too old, 3.51.3 is needed")));
+    }
+    let readers = SqlitePoolOptions::new()
+        .max_connections(options.connections)
+        .connect_lazy_with(base.read_only(true).pragma("query_only", "ON"));
+    Ok(Pool::Sqlite { readers, writer: Writer::start(writer) })
+}
+
+async fn open_postgres(url: &str, options: &Options) -> Result<Pool, Error> {
+    let connect = PgConnectOptions::from_str(url)
+        .map_err(|error| Error::Setup(format!("the store's url is not valid: {error}")))?
+        .application_name("tsunagi")
+        // A session setting wins over a server on which somebody switched durable commits off.
+        .options([("synchronous_commit", "on"), ("statement_timeout", "30000"), ("lock_timeout", "10000")]);
+    let pool = PgPoolOptions::new()
+        .max_connections(options.connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_with(connect)
+        .await
+        .map_err(|error| Error::Setup(format!("PostgreSQL cannot be reached: {error}")))?;
+    let (version,): (String,) = sqlx::query_as("SHOW server_version_num").fetch_one(&pool).await?;
+    if version.parse().unwrap_or(0) < 150_000 {
+        return Err(Error::Setup(format!("PostgreSQL 15 or newer is needed, this is {version}")));
+    }
+    for setting in ["SHOW fsync", "SHOW full_page_writes"] {
+        let (value,): (String,) = sqlx::query_as(setting).fetch_one(&pool).await?;
+        if value != "on" {
+            tracing::warn!(
+                setting,
+                value,
+                "this PostgreSQL may lose acknowledged messages when the machine stops"
+            );
+        }
+    }
+    Ok(Pool::Postgres(pool))
+}
+
+/// Refuses a second `serve` on the same file; the lock ends with the process.
+fn lock_file(path: &Path) -> Result<File, Error> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::create(&name).map_err(|error| {
+        Error::Setup(format!("{} cannot be written: {error}", Path::new(&name).display()))
+    })?;
+    file.try_lock().map_err(|_| {
+        Error::Setup(format!(
+            "{} is in use by another tsunagi; stop that one, or use PostgreSQL for several nodes",
+            path.display()
+        ))
+    })?;
+    Ok(file)
+}
+
+fn version_number(text: &str) -> (u32, u32, u32) {
+    let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next())
+}

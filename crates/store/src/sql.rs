@@ -1,0 +1,107 @@
+//! The two drivers behind one transaction type, and the macros that run one statement on either.
+//!
+//! A statement is a `&'static str` that both engines take, or a [`Text`] from `dialect.rs` with one form
+//! for each. Placeholders are `$1`, `$2`, …
+
+use sqlx::{PgConnection, SqliteConnection};
+use std::sync::Arc;
+
+/// What can go wrong in the store.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The database did not take a statement or a commit, or cannot be reached.
+    #[error("the database failed: {0}")]
+    Database(#[from] Arc<sqlx::Error>),
+    /// The lane was taken over by somebody else; nothing of this transaction was kept.
+    #[error("the lane is held by somebody else now")]
+    LeaseLost,
+    /// The writer's queue is full, or its answer took too long.
+    #[error("the store is overloaded")]
+    Overloaded,
+    /// The store is shutting down.
+    #[error("the store is closed")]
+    Closed,
+    /// A row holds what this version does not understand.
+    #[error("the database holds an unknown {0}")]
+    Unknown(&'static str),
+    /// The database cannot be opened as asked.
+    #[error("{0}")]
+    Setup(String),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Error::Database(Arc::new(error))
+    }
+}
+
+/// One statement, in the words of each engine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Text {
+    pub(crate) sqlite: &'static str,
+    pub(crate) postgres: &'static str,
+}
+
+impl From<&'static str> for Text {
+    fn from(both: &'static str) -> Self {
+        Text { sqlite: both, postgres: both }
+    }
+}
+
+/// A connection of either engine.
+pub(crate) enum Conn<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+/// A transaction (or, for reading, a connection): the table families add their methods to it.
+pub struct Tx<'c> {
+    pub(crate) conn: Conn<'c>,
+}
+
+impl std::fmt::Debug for Tx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tx")
+    }
+}
+
+/// Runs a statement; gives the number of rows that it touched.
+macro_rules! execute {
+    ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => {{
+        let text = $crate::sql::Text::from($sql);
+        match &mut $tx.conn {
+            $crate::sql::Conn::Sqlite(conn) =>
+                sqlx::query(text.sqlite)$(.bind($arg))*.execute(&mut **conn).await.map(|done| done.rows_affected()),
+            $crate::sql::Conn::Postgres(conn) =>
+                sqlx::query(text.postgres)$(.bind($arg))*.execute(&mut **conn).await.map(|done| done.rows_affected()),
+        }
+    }};
+}
+
+/// Runs a statement; gives all its rows as tuples of the given type.
+macro_rules! rows {
+    ($tx:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {{
+        let text = $crate::sql::Text::from($sql);
+        match &mut $tx.conn {
+            $crate::sql::Conn::Sqlite(conn) =>
+                sqlx::query_as::<_, $row>(text.sqlite)$(.bind($arg))*.fetch_all(&mut **conn).await,
+            $crate::sql::Conn::Postgres(conn) =>
+                sqlx::query_as::<_, $row>(text.postgres)$(.bind($arg))*.fetch_all(&mut **conn).await,
+        }
+    }};
+}
+
+/// Runs a statement; gives its first row, if there is one.
+macro_rules! row {
+    ($tx:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {{
+        let text = $crate::sql::Text::from($sql);
+        match &mut $tx.conn {
+            $crate::sql::Conn::Sqlite(conn) =>
+                sqlx::query_as::<_, $row>(text.sqlite)$(.bind($arg))*.fetch_optional(&mut **conn).await,
+            $crate::sql::Conn::Postgres(conn) =>
+                sqlx::query_as::<_, $row>(text.postgres)$(.bind($arg))*.fetch_optional(&mut **conn).await,
+        }
+    }};
+}
+
+pub(crate) use {execute, row, rows};

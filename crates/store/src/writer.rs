@@ -1,0 +1,113 @@
+//! The one writer of a SQLite file: whatever queued up while the last commit was syncing goes into the next
+//! one, and each caller is answered after *its* commit.
+//!
+//! There is no timer: waiting for company costs more than it brings (measured, see `docs/decisions.md`).
+//! Inside a shared transaction each caller's work stands behind a savepoint, so that one that fails takes
+//! nothing of its neighbours with it. PostgreSQL has a group commit of its own and does not use this.
+
+use crate::sql::{Conn, Error, Tx};
+use futures_util::future::BoxFuture;
+use sqlx::{Connection, SqliteConnection, SqlitePool};
+use tokio::sync::{mpsc, oneshot};
+
+/// Callers in one commit at most.
+const GROUP: usize = 256;
+
+type Acknowledge = Box<dyn FnOnce(Result<(), Error>) + Send>;
+
+struct Ran {
+    keep: bool,
+    acknowledge: Acknowledge,
+}
+
+type Work = Box<dyn for<'a> FnOnce(&'a mut Tx<'a>) -> BoxFuture<'a, Ran> + Send>;
+
+/// The writer's queue; the writer ends when the last clone is dropped.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Work>,
+}
+
+impl Writer {
+    /// Starts the writer on a pool that holds one connection.
+    pub(crate) fn start(pool: SqlitePool) -> Writer {
+        let (queue, inbox) = mpsc::channel(8192);
+        tokio::spawn(run(pool, inbox));
+        Writer { queue }
+    }
+
+    /// Runs `work` in a transaction and answers when it is on disk.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx<'a>) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
+    {
+        let (done, answer) = oneshot::channel();
+        let work: Work = Box::new(move |tx| {
+            Box::pin(async move {
+                let result = work(tx).await;
+                let keep = result.is_ok();
+                let acknowledge = move |commit: Result<(), Error>| {
+                    let _ = done.send(result.and_then(|value| commit.map(|()| value)));
+                };
+                Ran { keep, acknowledge: Box::new(acknowledge) }
+            })
+        });
+        self.queue.send(work).await.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+}
+
+async fn run(pool: SqlitePool, mut queue: mpsc::Receiver<Work>) {
+    let mut group = Vec::with_capacity(GROUP);
+    while queue.recv_many(&mut group, GROUP).await > 0 {
+        metrics::histogram!("tsunagi_store_group_size").record(group.len() as f64);
+        let mut acknowledge = Vec::with_capacity(group.len());
+        let committed = match pool.acquire().await {
+            Ok(mut conn) => {
+                let committed = commit_group(&mut conn, group.drain(..), &mut acknowledge).await;
+                if committed.is_err() {
+                    // The connection's state is unknown after a failed commit: the pool opens a new one.
+                    let _ = conn.detach().close_hard().await;
+                }
+                committed
+            }
+            Err(error) => Err(error.into()),
+        };
+        // Work that was not run is dropped here, and its caller sees a closed channel.
+        group.clear();
+        for acknowledge in acknowledge {
+            acknowledge(committed.clone());
+        }
+    }
+}
+
+async fn commit_group(
+    conn: &mut SqliteConnection,
+    group: impl ExactSizeIterator<Item = Work>,
+    acknowledge: &mut Vec<Acknowledge>,
+) -> Result<(), Error> {
+    let alone = group.len() == 1;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
+    for work in group {
+        if !alone {
+            sqlx::query("SAVEPOINT one").execute(&mut *conn).await?;
+        }
+        let ran = work(&mut Tx { conn: Conn::Sqlite(&mut *conn) }).await;
+        let end = match (ran.keep, alone) {
+            (true, true) => None,
+            (false, true) => Some("ROLLBACK"),
+            (true, false) => Some("RELEASE one"),
+            (false, false) => Some("ROLLBACK TO one"),
+        };
+        acknowledge.push(ran.acknowledge);
+        if let Some(end) = end {
+            sqlx::query(end).execute(&mut *conn).await?;
+        }
+        if end == Some("ROLLBACK") {
+            return Ok(());
+        }
+    }
+    sqlx::query("COMMIT").execute(&mut *conn).await?;
+    Ok(())
+}

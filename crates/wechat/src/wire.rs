@@ -1,0 +1,82 @@
+//! The requests and answers of WeChat's REST API as they are on the wire, for the client and for simulators.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Path of the call that gives an access_token.
+pub const STABLE_TOKEN: &str = "/cgi-bin/stable_token";
+/// Path of the call that sends a customer-service message.
+pub const CUSTOM_SEND: &str = "/cgi-bin/message/custom/send";
+
+/// Body of [`STABLE_TOKEN`]. `Debug` hides the secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StableTokenRequest {
+    /// Always `client_credential`.
+    pub grant_type: String,
+    /// AppID.
+    pub appid: String,
+    /// AppSecret.
+    pub secret: String,
+    /// Whether to replace the token at once.
+    #[serde(default)]
+    pub force_refresh: bool,
+}
+
+impl fmt::Debug for StableTokenRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("StableTokenRequest");
+        debug.field("appid", &self.appid).field("force_refresh", &self.force_refresh).finish_non_exhaustive()
+    }
+}
+
+/// Answer of [`STABLE_TOKEN`]. `Debug` hides the token.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StableTokenAnswer {
+    /// The token.
+    pub access_token: String,
+    /// How long it is valid, in seconds.
+    pub expires_in: u64,
+}
+
+impl fmt::Debug for StableTokenAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StableTokenAnswer").field("expires_in", &self.expires_in).finish_non_exhaustive()
+    }
+}
+
+/// Body of [`CUSTOM_SEND`] for a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomSendText {
+    /// The customer's openid.
+    pub touser: String,
+    /// Always `text`.
+    pub msgtype: String,
+    /// The text.
+    pub text: TextContent,
+}
+
+/// The text of a [`CustomSendText`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextContent {
+    /// At most 2,048 bytes.
+    pub content: String,
+}
+
+/// What every call answers that has nothing else to say, and every call that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// 0 when it was done.
+    #[serde(default)]
+    pub errcode: i64,
+    /// `ok`, or what is wrong, with a ` rid: …` at its end.
+    #[serde(default)]
+    pub errmsg: String,
+}
+
+impl Outcome {
+    /// `{"errcode":0,"errmsg":"ok"}`.
+    pub fn ok() -> Outcome {
+        Outcome { errcode: 0, errmsg: "ok".to_owned() }
+    }
+}

@@ -1,2 +1,3 @@
 //! The gateway's binary: HTTP, command line, configuration, wiring, lifecycle.
+mod config;
 fn main() {}

@@ -1,0 +1,322 @@
+//! From the file as it is written to a [`Config`]: every rule that a value has to keep.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use desk::Language;
+use secrecy::SecretString;
+use url::Url;
+
+use super::problem::Findings;
+use super::{Account, Config, Im, Log, LogFormat, Media, Network, OnUnsubscribe, Reply, Server, Store};
+use super::{file, texts};
+
+/// Checks everything; `None` when something that a [`Config`] cannot do without is missing.
+pub(super) fn config(file: &file::File, findings: &mut Findings) -> Option<Config> {
+    let server = server(&file.server, findings);
+    let store = store(&file.store, findings);
+    let im = im(&file.im, findings);
+    let log = log(&file.log, findings);
+    let accounts = accounts(&file.account, findings);
+    if let Some(server) = &server {
+        refuse_open_callback(server.listen, &file.im, findings);
+    }
+    Some(Config { server: server?, store: store?, im: im?, log: log?, accounts })
+}
+
+fn server(raw: &file::Server, findings: &mut Findings) -> Option<Server> {
+    let listen = address("server.listen", &raw.listen, findings);
+    let admin_listen = address("server.admin_listen", &raw.admin_listen, findings);
+    if let (Some(listen), Some(admin)) = (listen, admin_listen)
+        && listen == admin
+        && listen.port() != 0
+    {
+        findings.add("server.admin_listen", "is the same as listen", "give it a port of its own");
+    }
+    let public_url = match raw.public_url.as_str() {
+        "" => None,
+        url => web_url("server.public_url", url, findings),
+    };
+    let networks = raw.trusted_proxies.iter().enumerate();
+    let trusted_proxies = networks
+        .filter_map(|(index, text)| {
+            let network = network(text);
+            if network.is_none() {
+                let hint = "write an address such as 10.0.0.1, or a network such as 10.0.0.0/8";
+                findings.add(format!("server.trusted_proxies[{index}]"), "is no IP address or network", hint);
+            }
+            network
+        })
+        .collect();
+    let seconds = whole("server.shutdown_timeout", raw.shutdown_timeout, 0, 3_600, findings)?;
+    Some(Server {
+        listen: listen?,
+        admin_listen: admin_listen?,
+        public_url,
+        trusted_proxies,
+        shutdown_timeout: Duration::from_secs(seconds),
+    })
+}
+
+fn store(raw: &file::Store, findings: &mut Findings) -> Option<Store> {
+    let known = ["sqlite:", "postgres://", "postgresql://"];
+    let rest = known.iter().find_map(|scheme| raw.url.strip_prefix(scheme));
+    if rest.is_none_or(str::is_empty) {
+        let hint = "write sqlite:PATH, such as sqlite:tsunagi.db, or postgres://user:password@host/database";
+        findings.add("store.url", "names no SQLite or PostgreSQL database", hint);
+    }
+    let folder = raw.media.strip_prefix("file:").filter(|path| !path.is_empty());
+    let bucket = raw.media.strip_prefix("s3://").filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    let media = match (folder, bucket) {
+        (Some(path), _) => Media::Folder(path.into()),
+        (None, Some(rest)) => {
+            let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+            Media::Bucket { name: name.to_owned(), prefix: prefix.trim_end_matches('/').to_owned() }
+        }
+        (None, None) => {
+            findings.add("store.media", "names no folder or bucket", "write file:PATH or s3://bucket/prefix");
+            return None;
+        }
+    };
+    Some(Store { url: raw.url.clone().into(), media })
+}
+
+/// Checks `[im]` alone.
+pub(super) fn im(raw: &file::Im, findings: &mut Findings) -> Option<Im> {
+    let sdk_app_id = u64::try_from(raw.sdk_app_id).ok().filter(|id| *id > 0);
+    if sdk_app_id.is_none() {
+        findings.add("im.sdk_app_id", "is not set", "write the SDKAppID that the IM console shows");
+    }
+    required("im.secret_key", &raw.secret_key, "copy the key of the app from the IM console", findings);
+    if !is_user_id(&raw.admin) {
+        findings.add("im.admin", "is not a UserID", USER_ID_RULE);
+    }
+    if !raw.callback_secret.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        // The console takes no other characters in the webhook's address.
+        findings.add(
+            "im.callback_secret",
+            "has characters other than letters, digits and -",
+            "choose another one",
+        );
+    }
+    let base_url = web_url("im.base_url", &raw.base_url, findings);
+    let rate = whole("im.rate", raw.rate, 1, 1_000_000, findings)?;
+    Some(Im {
+        sdk_app_id: sdk_app_id?,
+        secret_key: raw.secret_key.clone().into(),
+        admin: raw.admin.clone(),
+        base_url: base_url?,
+        rate: u32::try_from(rate).ok()?,
+        callback_token: secret(&raw.callback_token),
+        callback_secret: secret(&raw.callback_secret),
+    })
+}
+
+/// Without a token anyone who reaches the listener could write to customers in an agent's name (F47).
+fn refuse_open_callback(listen: SocketAddr, raw: &file::Im, findings: &mut Findings) {
+    if raw.callback_token.is_empty() && !raw.callback_unsigned && !listen.ip().is_loopback() {
+        findings.add(
+            "im.callback_token",
+            format!("is empty, and server.listen = \"{listen}\" is open to others"),
+            "set the authentication token of the IM console here (or callback_token_file); \
+             callback_unsigned = true accepts unsigned webhooks from anyone",
+        );
+    }
+}
+
+fn log(raw: &file::Log, findings: &mut Findings) -> Option<Log> {
+    let formats = [("json", LogFormat::Json), ("text", LogFormat::Text)];
+    let format = one_of("log.format", &raw.format, &formats, findings);
+    if let Err(error) = raw.level.parse::<tracing_subscriber::EnvFilter>() {
+        findings.add(
+            "log.level",
+            error.to_string(),
+            "write error, warn, info, debug or trace, or info,sqlx=warn",
+        );
+    }
+    Some(Log { format: format?, level: raw.level.clone() })
+}
+
+fn accounts(raw: &[file::Account], findings: &mut Findings) -> Vec<Account> {
+    if raw.is_empty() {
+        findings.add("account", "there is none", "write one [[account]] per Official Account");
+    }
+    for (index, one) in raw.iter().enumerate() {
+        let earlier = &raw[..index];
+        if let Some(twin) = earlier.iter().position(|other| other.id == one.id && !one.id.is_empty()) {
+            let what = format!("is the id of account[{twin}] too");
+            findings.add(format!("account[{index}].id"), what, "give each account an id of its own");
+        }
+        if let Some(twin) =
+            earlier.iter().position(|other| other.app_id == one.app_id && !one.app_id.is_empty())
+        {
+            let what = format!("is the app_id of account[{twin}] too");
+            findings.add(format!("account[{index}].app_id"), what, "configure each Official Account once");
+        }
+    }
+    raw.iter()
+        .enumerate()
+        .filter_map(|(index, raw)| account(&format!("account[{index}]"), raw, findings))
+        .collect()
+}
+
+fn account(at: &str, raw: &file::Account, findings: &mut Findings) -> Option<Account> {
+    let key = |name: &str| format!("{at}.{name}");
+    let id_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if raw.id.is_empty() || raw.id.len() > 32 || !raw.id.chars().all(id_ok) {
+        let hint = "write 1 to 32 of a-z, 0-9 and -; it becomes the path /wechat/{id}";
+        findings.add(key("id"), "is no account id", hint);
+    }
+    required(&key("app_id"), &raw.app_id, "copy the AppID from the Official Account's console", findings);
+    required(
+        &key("app_secret"),
+        &raw.app_secret,
+        "copy the AppSecret from the Official Account's console",
+        findings,
+    );
+    required(
+        &key("token"),
+        &raw.token,
+        "choose one and set the same in the Official Account's console",
+        findings,
+    );
+    for (name, text) in [
+        ("encoding_aes_key", &raw.encoding_aes_key),
+        ("previous_encoding_aes_key", &raw.previous_encoding_aes_key),
+    ] {
+        let base64 = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '+' || c == '/');
+        if !text.is_empty() && (text.len() != 43 || !base64) {
+            findings.add(
+                key(name),
+                "is not 43 letters and digits",
+                "copy the EncodingAESKey from the console",
+            );
+        }
+    }
+    agents(&key("agents"), &raw.agents, findings);
+    let window = whole(&key("signature_window"), raw.signature_window, 0, i64::from(u32::MAX), findings);
+    let replies = [("customer-service", Reply::CustomerService), ("passive", Reply::Passive)];
+    let reply = one_of(&key("reply"), &raw.reply, &replies, findings);
+    let choices = [("delete", OnUnsubscribe::Delete), ("keep", OnUnsubscribe::Keep)];
+    let on_unsubscribe = one_of(&key("on_unsubscribe"), &raw.on_unsubscribe, &choices, findings);
+    let base_url = web_url(&key("base_url"), &raw.base_url, findings);
+    let languages = [("zh", Language::Zh), ("ja", Language::Ja), ("en", Language::En)];
+    let language = one_of(&key("language"), &raw.language, &languages, findings)?;
+    let text = |given: &Option<String>, default: &str| {
+        Some(given.clone().unwrap_or_else(|| default.to_owned())).filter(|text| !text.is_empty())
+    };
+    Some(Account {
+        id: raw.id.clone(),
+        app_id: raw.app_id.clone(),
+        app_secret: raw.app_secret.clone().into(),
+        token: raw.token.clone().into(),
+        previous_token: secret(&raw.previous_token),
+        encoding_aes_key: secret(&raw.encoding_aes_key),
+        previous_encoding_aes_key: secret(&raw.previous_encoding_aes_key),
+        require_encryption: raw.require_encryption && !raw.encoding_aes_key.is_empty(),
+        signature_window: window?,
+        reply: reply?,
+        on_unsubscribe: on_unsubscribe?,
+        base_url: base_url?,
+        language,
+        agents: raw.agents.clone(),
+        welcome: text(&raw.welcome, texts::welcome(language)),
+        waiting: text(&raw.waiting, texts::waiting(language)),
+        away: text(&raw.away, texts::away(language)),
+    })
+}
+
+fn agents(key: &str, agents: &[String], findings: &mut Findings) {
+    if agents.is_empty() {
+        findings.add(
+            key,
+            "is empty",
+            "name at least one IM UserID that answers, such as agents = [\"user1\"]",
+        );
+    }
+    for (index, agent) in agents.iter().enumerate() {
+        if !is_user_id(agent) {
+            findings.add(format!("{key}[{index}]"), "is not a UserID", USER_ID_RULE);
+        }
+        if agents[..index].contains(agent) {
+            findings.add(format!("{key}[{index}]"), "is named twice", "name each agent once");
+        }
+    }
+}
+
+const USER_ID_RULE: &str = "write 1 to 32 of A-Z, a-z, 0-9, _ and -";
+
+/// The vendor's pages differ on what a UserID may hold; this is what all of them allow.
+fn is_user_id(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+fn required(key: &str, value: &str, hint: &str, findings: &mut Findings) {
+    if value.is_empty() {
+        findings.add(key, "is not set", hint);
+    } else if value.contains('…') {
+        findings.add(key, "still holds the placeholder of the example", hint);
+    } else if value.chars().any(char::is_whitespace) {
+        findings.add(key, "has white space in it", hint);
+    }
+}
+
+fn secret(value: &str) -> Option<SecretString> {
+    (!value.is_empty()).then(|| value.to_owned().into())
+}
+
+fn whole(key: &str, value: i64, least: i64, most: i64, findings: &mut Findings) -> Option<u64> {
+    if !(least..=most).contains(&value) {
+        findings.add(key, format!("is {value}"), format!("write a number from {least} to {most}"));
+        return None;
+    }
+    u64::try_from(value).ok()
+}
+
+fn one_of<T: Copy>(key: &str, value: &str, choices: &[(&str, T)], findings: &mut Findings) -> Option<T> {
+    let found = choices.iter().find(|(name, _)| *name == value).map(|(_, choice)| *choice);
+    if found.is_none() {
+        let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        findings.add(key, format!("is \"{value}\""), format!("write {}", names.join(" or ")));
+    }
+    found
+}
+
+fn address(key: &str, value: &str, findings: &mut Findings) -> Option<SocketAddr> {
+    let parsed = value.parse().ok();
+    if parsed.is_none() {
+        let hint = "write an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080";
+        findings.add(key, format!("\"{value}\" is no address to listen on"), hint);
+    }
+    parsed
+}
+
+/// An `http` or `https` address without query, user name or password.
+fn web_url(key: &str, value: &str, findings: &mut Findings) -> Option<Url> {
+    let usable = |url: &Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    };
+    let parsed = Url::parse(value).ok().filter(usable);
+    if parsed.is_none() {
+        let hint = "write it as https://host or http://host:port, without query, user name or password";
+        findings.add(key, "is no usable address", hint);
+    }
+    parsed
+}
+
+fn network(text: &str) -> Option<Network> {
+    let (address, prefix) = match text.split_once('/') {
+        Some((address, prefix)) => (address, Some(prefix)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().ok()?;
+    let bits = if address.is_ipv4() { 32 } else { 128 };
+    let prefix = prefix.map_or(Some(bits), |prefix| prefix.parse().ok())?;
+    (prefix <= bits).then_some(Network { address, prefix })
+}

@@ -1,0 +1,225 @@
+//! The configuration: one TOML file, environment variables over it, each secret also from a file of its own.
+//!
+//! Start with [`Config`], what the rest of the program sees, and [`load`]. `file` declares the keys and their
+//! defaults, `example.toml` explains them to people, `check` makes a [`Config`] of what was written.
+//! Relative paths begin at the working directory.
+
+mod check;
+mod environment;
+mod file;
+mod keys;
+mod problem;
+mod secret_files;
+#[cfg(test)]
+mod tests;
+mod texts;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use desk::Language;
+use secrecy::SecretString;
+use url::Url;
+
+use problem::Findings;
+pub(crate) use problem::{ConfigError, Problem};
+
+/// The commented default file, as `tsunagi config example` prints it.
+pub(crate) const EXAMPLE: &str = include_str!("example.toml");
+
+/// What `serve` runs with.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) server: Server,
+    pub(crate) store: Store,
+    pub(crate) im: Im,
+    pub(crate) log: Log,
+    /// At least one; ids and app ids are unique.
+    pub(crate) accounts: Vec<Account>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    /// Webhooks and media.
+    pub(crate) listen: SocketAddr,
+    /// Health, readiness and metrics.
+    pub(crate) admin_listen: SocketAddr,
+    /// Under which the world reaches `listen`; none until media links are wanted.
+    pub(crate) public_url: Option<Url>,
+    pub(crate) trusted_proxies: Vec<Network>,
+    /// How long requests and jobs may finish after a signal to stop.
+    pub(crate) shutdown_timeout: Duration,
+}
+
+/// Addresses that share the first `prefix` bits; a single address has all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Network {
+    pub(crate) address: std::net::IpAddr,
+    pub(crate) prefix: u8,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    /// `sqlite:PATH` or `postgres://…`; secret, since it may hold a password.
+    pub(crate) url: SecretString,
+    pub(crate) media: Media,
+}
+
+/// Where media is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Media {
+    Folder(PathBuf),
+    Bucket { name: String, prefix: String },
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Im {
+    pub(crate) sdk_app_id: u64,
+    pub(crate) secret_key: SecretString,
+    /// UserID of an administrator of the IM app.
+    pub(crate) admin: String,
+    pub(crate) base_url: Url,
+    /// Calls per second and API, over all nodes.
+    pub(crate) rate: u32,
+    /// None: webhooks come unsigned.
+    pub(crate) callback_token: Option<SecretString>,
+    /// The last part of the webhook's path, if the console has one there.
+    pub(crate) callback_secret: Option<SecretString>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+    /// Filter directives, such as `info,sqlx=warn`.
+    pub(crate) level: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Json,
+    Text,
+}
+
+/// One Official Account.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    /// Its place in the path: `/wechat/{id}`.
+    pub(crate) id: String,
+    pub(crate) app_id: String,
+    pub(crate) app_secret: SecretString,
+    pub(crate) token: SecretString,
+    pub(crate) previous_token: Option<SecretString>,
+    pub(crate) encoding_aes_key: Option<SecretString>,
+    pub(crate) previous_encoding_aes_key: Option<SecretString>,
+    /// Plaintext bodies are refused. Never true without `encoding_aes_key`.
+    pub(crate) require_encryption: bool,
+    /// Seconds that a signed timestamp may be off; 0 is no check.
+    pub(crate) signature_window: u64,
+    pub(crate) reply: Reply,
+    pub(crate) on_unsubscribe: OnUnsubscribe,
+    pub(crate) base_url: Url,
+    /// Of what the gateway says to agents.
+    pub(crate) language: Language,
+    /// IM UserIDs, at least one.
+    pub(crate) agents: Vec<String>,
+    /// Passive reply to a follow; none: no reply.
+    pub(crate) welcome: Option<String>,
+    /// Passive reply to the message that opens a conversation.
+    pub(crate) waiting: Option<String>,
+    /// Instead of `waiting` when no agent is online.
+    pub(crate) away: Option<String>,
+}
+
+/// How answers reach the customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reply {
+    CustomerService,
+    Passive,
+}
+
+/// What becomes of the ghost when its customer unfollows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnUnsubscribe {
+    Delete,
+    Keep,
+}
+
+/// Reads the whole configuration from `path`, with `environment` over it.
+///
+/// # Errors
+/// Every fault found, not only the first.
+pub(crate) fn load(
+    path: &Path,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Config, ConfigError> {
+    let mut findings = Findings::new(path);
+    let file = read(path, environment, &mut findings);
+    let config = file.and_then(|file| check::config(&file, &mut findings));
+    finish(config, findings)
+}
+
+/// Reads `[im]` alone, for commands that need no account and no store.
+///
+/// # Errors
+/// Faults of the file as a whole, unknown keys anywhere, and faults of `[im]`.
+pub(crate) fn load_im(
+    path: &Path,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Im, ConfigError> {
+    let mut findings = Findings::new(path);
+    let file = read(path, environment, &mut findings);
+    let im = file.and_then(|file| check::im(&file.im, &mut findings));
+    finish(im, findings)
+}
+
+fn finish<T>(value: Option<T>, findings: Findings) -> Result<T, ConfigError> {
+    match value {
+        Some(value) if findings.problems.is_empty() => Ok(value),
+        _ => Err(ConfigError(findings.problems)),
+    }
+}
+
+/// From the bytes of the file to its typed form; `None` when a problem was found on the way.
+fn read(
+    path: &Path,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+    findings: &mut Findings,
+) -> Option<file::File> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let hint =
+                "name a readable file with --config; `tsunagi config example` prints one to begin with";
+            findings.add("", format!("cannot be read: {error}"), hint);
+            return None;
+        }
+    };
+    let mut tree = match text.parse::<toml::Table>() {
+        Ok(tree) => tree,
+        Err(error) => {
+            // The parser's own report quotes the line, which may hold a secret.
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            findings.add(
+                "",
+                format!("line {line} is not valid TOML: {}", error.message()),
+                "texts need quotes",
+            );
+            return None;
+        }
+    };
+    environment::overlay(&mut tree, environment, findings);
+    keys::check(&tree, findings);
+    if !findings.problems.is_empty() {
+        return None;
+    }
+    secret_files::read(&mut tree, findings);
+    match toml::Value::Table(tree).try_into() {
+        Ok(file) => Some(file),
+        Err(error) => {
+            findings.add("", error.message(), "compare with `tsunagi config example`");
+            None
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The webhooks that IM sends: Before and After a message (§6).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+use url::form_urlencoded;
+
+use super::Refused;
+use super::deliver::Draft;
+use crate::faults::{Fault, Kind};
+use crate::world::World;
+
+const BEFORE: &str = "C2C.CallbackBeforeSendMsg";
+const AFTER: &str = "C2C.CallbackAfterSendMsg";
+
+/// What the Before webhook said.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Answer {
+    Allow {
+        body: Option<Value>,
+        cloud_custom_data: Option<String>,
+    },
+    Reject(Refused),
+    Discard,
+    /// No answer in time, not 200, not the JSON envelope.
+    Failed,
+}
+
+/// One webhook that was sent.
+enum Outcome {
+    Answered(Value),
+    Timeout,
+    Failed(&'static str, Option<u16>),
+}
+
+fn message(draft: &Draft, key: &str, time: i64) -> Value {
+    let mut body = json!({"From_Account": draft.from, "To_Account": draft.to, "MsgSeq": draft.seq,
+        "MsgRandom": draft.random, "MsgTime": time, "MsgKey": key,
+        "OnlineOnlyFlag": u8::from(draft.online_only), "MsgBody": draft.body});
+    // Absent when unset: receivers must not rely on it.
+    if let Some(custom) = &draft.cloud_custom_data {
+        body["CloudCustomData"] = custom.as_str().into();
+    }
+    body
+}
+
+/// Asks whether a message may be delivered.
+pub(crate) async fn before(world: &Arc<World>, draft: &Draft, key: &str, time: i64) -> Answer {
+    let body = message(draft, key, time);
+    let answer = match send(world, BEFORE, draft.platform, body, 1, &json!({"msg_key": key})).await {
+        Some(Outcome::Answered(answer)) => answer,
+        Some(_) => return Answer::Failed,
+        None => return Answer::Allow { body: None, cloud_custom_data: None },
+    };
+    obey(&answer)
+}
+
+fn obey(answer: &Value) -> Answer {
+    let info = answer["ErrorInfo"].as_str().unwrap_or_default().to_owned();
+    match answer["ErrorCode"].as_i64() {
+        Some(0) => Answer::Allow {
+            body: answer.get("MsgBody").filter(|body| super::sendmsg::check_body(body).is_ok()).cloned(),
+            cloud_custom_data: answer.get("CloudCustomData").and_then(Value::as_str).map(str::to_owned),
+        },
+        Some(1) => Answer::Reject(Refused::new(20006)),
+        Some(2) => Answer::Discard,
+        Some(code @ 120_001..=130_000) => Answer::Reject(Refused { code, info }),
+        _ => Answer::Failed,
+    }
+}
+
+/// Tells that a message was sent (or failed). Repeated on time-out only, and only if the console says so.
+pub(crate) async fn after(world: &Arc<World>, draft: &Draft, key: &str, time: i64, unread: i64) {
+    let mut body = message(draft, key, time);
+    body["SendMsgResult"] = draft.send_msg_result.into();
+    let info = if draft.send_msg_result == 0 { "send msg succeed" } else { "send msg failed" };
+    body["ErrorInfo"] = info.into();
+    body["UnreadMsgNum"] = unread.into();
+    let retries = world.im().config.after_retries;
+    let essentials = json!({"msg_key": key});
+    for attempt in 1..=retries + 1 {
+        let outcome = send(world, AFTER, draft.platform, body.clone(), attempt, &essentials).await;
+        if !matches!(outcome, Some(Outcome::Timeout)) {
+            break;
+        }
+    }
+}
+
+/// A webhook with a body of the caller's choice; the answer's status, where there was one.
+pub(crate) async fn raw(world: &Arc<World>, command: &str, platform: &str, body: Value) -> Option<Value> {
+    match send(world, command, platform, body, 1, &json!({})).await? {
+        Outcome::Answered(answer) => Some(json!({"status": 200, "answer": answer})),
+        Outcome::Timeout => Some(json!({"outcome": "timeout"})),
+        Outcome::Failed(why, status) => Some(json!({"outcome": why, "status": status})),
+    }
+}
+
+/// Sends one webhook, faults included. `None` when no address is set.
+async fn send(
+    world: &Arc<World>,
+    command: &str,
+    platform: &str,
+    mut body: Value,
+    attempt: u32,
+    essentials: &Value,
+) -> Option<Outcome> {
+    let (address, timeout) = {
+        let im = world.im();
+        (im.config.callback_url.clone()?, im.config.callback_timeout)
+    };
+    if body.get("CallbackCommand").is_none() {
+        body["CallbackCommand"] = command.into();
+    }
+    let target = if command.contains("Before") { "im.callback_before" } else { "im.callback_after" };
+    let fault = world.faults.take(target);
+    let copies = match &fault {
+        Some(fault) if matches!(fault.kind, Kind::Duplicate) => 1 + fault.number(1),
+        _ => 1,
+    };
+    let mut last = None;
+    for copy in 1..=copies {
+        let started = Instant::now();
+        let url = format!("{address}?{}", query(world, command, platform));
+        let ended = one(world, &url, &body, fault.as_ref(), timeout).await;
+        let (outcome, status) = match &ended {
+            Outcome::Answered(_) => ("answered", Some(200)),
+            Outcome::Timeout => ("timeout", None),
+            Outcome::Failed(why, status) => (*why, *status),
+        };
+        let mut fields = essentials.clone();
+        fields["command"] = command.into();
+        fields["from"] = body["From_Account"].clone();
+        fields["to"] = body["To_Account"].clone();
+        fields["attempt"] = attempt.into();
+        fields["copy"] = copy.into();
+        fields["outcome"] = outcome.into();
+        fields["status"] = json!(status);
+        fields["fault"] = json!(fault.as_ref().map(|fault| fault.kind));
+        fields["took_ms"] = (started.elapsed().as_millis() as u64).into();
+        if let Outcome::Answered(answer) = &ended {
+            fields["error_code"] = answer["ErrorCode"].clone();
+        }
+        world.journal.write("im", "callback", fields);
+        last = Some(ended);
+    }
+    last
+}
+
+fn query(world: &World, command: &str, platform: &str) -> String {
+    let im = world.im();
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query
+        .append_pair("SdkAppid", &im.config.sdk_app_id.to_string())
+        .append_pair("CallbackCommand", command)
+        .append_pair("contenttype", "json")
+        .append_pair("ClientIP", "127.0.0.1")
+        .append_pair("OptPlatform", platform);
+    if let Some(token) = &im.config.callback_token {
+        let time = world.clock.now_s().to_string();
+        query.append_pair("Sign", &sign(token, &time)).append_pair("RequestTime", &time);
+    }
+    query.finish()
+}
+
+fn sign(token: &str, request_time: &str) -> String {
+    hex::encode(Sha256::digest(format!("{token}{request_time}").as_bytes()))
+}
+
+async fn one(world: &World, url: &str, body: &Value, fault: Option<&Fault>, timeout: Duration) -> Outcome {
+    let kind = fault.map(|fault| fault.kind);
+    match kind {
+        Some(Kind::Refuse | Kind::ResetBefore | Kind::Status | Kind::Body | Kind::Errcode) => {
+            return Outcome::Failed("connect", None);
+        }
+        Some(Kind::Hang) => {
+            tokio::time::sleep(timeout).await;
+            return Outcome::Timeout;
+        }
+        Some(Kind::Delay) => tokio::time::sleep(fault.map(Fault::pause).unwrap_or_default()).await,
+        _ => {}
+    }
+    let sent = world.http.post(url).header("content-type", "application/json").body(body.to_string());
+    let call = async {
+        let response = sent
+            .send()
+            .await
+            .map_err(|error| Outcome::Failed(if error.is_connect() { "connect" } else { "broken" }, None))?;
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await.map_err(|_| Outcome::Failed("broken", Some(status)))?;
+        if status != 200 {
+            return Err(Outcome::Failed("status", Some(status)));
+        }
+        match serde_json::from_slice::<Value>(&bytes) {
+            Ok(answer) if answer["ErrorCode"].is_i64() && answer["ActionStatus"].is_string() => Ok(answer),
+            _ => Err(Outcome::Failed("not the envelope", Some(status))),
+        }
+    };
+    match tokio::time::timeout(timeout, call).await {
+        Err(_) => Outcome::Timeout,
+        // The gateway did its work, and the cloud never learns.
+        Ok(_) if matches!(kind, Some(Kind::ResetAfter | Kind::Truncated)) => {
+            Outcome::Failed("answer lost", None)
+        }
+        Ok(_) if kind == Some(Kind::DelayAnswer) => Outcome::Timeout,
+        Ok(Ok(answer)) => Outcome::Answered(answer),
+        Ok(Err(failed)) => failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_those_of_the_vectors() {
+        let vectors = [
+            ("xxxxyyyy", "1669872112", "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061"),
+            ("AbC_-09*", "1735689600", "ba1cbbf646a687259ea577193eab9f5759fdd045966444ec414f9639ba8056da"),
+        ];
+        for (token, time, signature) in vectors {
+            assert_eq!(sign(token, time), signature);
+        }
+    }
+
+    #[test]
+    fn the_before_answers_of_the_reference_are_obeyed() {
+        let answer = |code: i64| obey(&json!({"ActionStatus": "OK", "ErrorInfo": "不可", "ErrorCode": code}));
+        assert_eq!(answer(0), Answer::Allow { body: None, cloud_custom_data: None });
+        assert_eq!(answer(1), Answer::Reject(Refused::new(20006)));
+        assert_eq!(answer(2), Answer::Discard);
+        assert_eq!(answer(120_048), Answer::Reject(Refused { code: 120_048, info: "不可".into() }));
+        assert_eq!(answer(7), Answer::Failed);
+    }
+}

@@ -1,0 +1,86 @@
+//! How a call that arrives is answered, faults included.
+//!
+//! Both clouds wrap their handlers in [`answer`]: it looks for a fault on the target, carries the work out or not, and
+//! does to the connection what the fault says.
+
+use std::time::Duration;
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+
+use crate::door::Cut;
+use crate::faults::{Fault, Kind};
+use crate::world::World;
+
+/// A hung call is let go after this, should the client never give up.
+const HANG: Duration = Duration::from_secs(120);
+
+/// Answers one call to `target`. `work` carries it out; `refusal` makes the cloud's answer for an error code.
+pub(crate) async fn answer<F>(
+    world: &World,
+    cut: &Cut,
+    target: &str,
+    work: impl FnOnce() -> F,
+    refusal: impl FnOnce(i64) -> Value,
+) -> Response
+where
+    F: Future<Output = Value>,
+{
+    let Some(fault) = world.faults.take(target) else { return json(&work().await) };
+    let carried_out = fault.carried_out();
+    let (cloud, _) = target.split_once('.').unwrap_or((target, ""));
+    world.journal.write(
+        cloud,
+        "fault",
+        serde_json::json!({"api": target, "fault": fault.kind, "value": fault.value, "carried_out": carried_out}),
+    );
+    if fault.kind == Kind::Delay {
+        tokio::time::sleep(fault.pause()).await;
+    }
+    let answer = if carried_out { Some(work().await) } else { None };
+    act(cut, &fault, answer, refusal).await
+}
+
+async fn act(
+    cut: &Cut,
+    fault: &Fault,
+    answer: Option<Value>,
+    refusal: impl FnOnce(i64) -> Value,
+) -> Response {
+    match fault.kind {
+        Kind::Hang => {
+            tokio::time::sleep(HANG).await;
+            cut.cut();
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Kind::ResetBefore | Kind::ResetAfter | Kind::Refuse => {
+            cut.cut();
+            // Never written: the connection is already dead.
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Kind::Status => {
+            let status = u16::try_from(fault.number(502)).ok().and_then(|n| StatusCode::from_u16(n).ok());
+            let page = "<html><head><title>Bad Gateway</title></head><body>nginx</body></html>";
+            (status.unwrap_or(StatusCode::BAD_GATEWAY), [(header::CONTENT_TYPE, "text/html")], page)
+                .into_response()
+        }
+        Kind::Body => fault.value.as_str().unwrap_or_default().to_owned().into_response(),
+        Kind::Errcode => json(&refusal(fault.value.as_i64().unwrap_or(-1))),
+        Kind::Truncated => {
+            let text = answer.unwrap_or_default().to_string();
+            let half = text.chars().take(text.chars().count() / 2).collect::<String>();
+            half.into_response()
+        }
+        Kind::DelayAnswer => {
+            tokio::time::sleep(fault.pause()).await;
+            json(&answer.unwrap_or_default())
+        }
+        Kind::Delay | Kind::Duplicate | Kind::Overlap => json(&answer.unwrap_or_default()),
+    }
+}
+
+/// HTTP 200 with JSON, as both clouds answer nearly everything.
+pub(crate) fn json(value: &Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], value.to_string()).into_response()
+}

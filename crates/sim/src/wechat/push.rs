@@ -1,0 +1,250 @@
+//! The push engine: three attempts, five seconds each, five seconds apart (§4).
+//!
+//! Every push runs in a task of its own, so that customers do not wait for each other; no order is promised, as WeChat
+//! promises none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::FAILURE_LINE;
+use super::document::{self, Push, Request};
+use super::reply::{self, Verdict};
+use crate::faults::{Fault, Kind};
+use crate::world::World;
+
+/// How a push ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// The MsgId, or the simulator's own name for an event.
+    pub msg_id: String,
+    /// Attempts made, repeats after the success not counted.
+    pub attempts: u32,
+    /// `ack`, `reply`, `malformed` or `failed`.
+    pub outcome: String,
+    /// The passive reply that the customer saw.
+    pub reply: Option<String>,
+}
+
+/// What one attempt came to.
+enum Attempt {
+    Answered(u16, Verdict),
+    /// The next attempt is due; the word is for the journal.
+    Failed(Option<u16>, &'static str),
+}
+
+/// Runs one push to its end.
+pub(crate) async fn run(world: Arc<World>, push: Push) -> Report {
+    let settings = world.wechat().push.clone();
+    let mut report = Report { msg_id: push.id.clone(), attempts: 0, outcome: "failed".into(), reply: None };
+    let mut first: Option<Request> = None;
+    while report.attempts < settings.attempts {
+        report.attempts += 1;
+        let started = Instant::now();
+        let fault = world.faults.take("wechat.push");
+        let request = match (settings.identical, &first) {
+            (true, Some(first)) => Some(first.clone()),
+            _ => prepare(&world, &push),
+        };
+        first = first.or_else(|| request.clone());
+        let attempt = attempt(&world, &push, request.as_ref(), fault.as_ref(), settings.deadline).await;
+        note(&world, &push, report.attempts, "push", &attempt, fault.as_ref(), started);
+        if let Attempt::Answered(_, verdict) = attempt {
+            settle(&world, &push, verdict, &mut report);
+            if let (Some(request), Some(fault)) = (request, fault.filter(|f| f.kind == Kind::Duplicate)) {
+                repeat(&world, &push, &request, &fault, settings.deadline).await;
+            }
+            break;
+        }
+        if report.attempts < settings.attempts {
+            tokio::time::sleep_until(started + settings.gap).await;
+        }
+    }
+    if report.outcome == "failed" {
+        show(&world, &push, "system", "failure", "text", FAILURE_LINE);
+    }
+    world.journal.write(
+        "wechat",
+        "push_end",
+        json!({"app_id": push.app_id, "openid": push.openid, "msg_id": push.id, "what": push.what,
+               "attempts": report.attempts, "outcome": report.outcome}),
+    );
+    report
+}
+
+fn prepare(world: &World, push: &Push) -> Option<Request> {
+    let wechat = world.wechat();
+    let account = wechat.accounts.get(&push.app_id)?;
+    let url = account.config.webhook_url.as_deref()?;
+    let now_s = world.clock.now_s();
+    Some(document::request(&account.config, account.key.as_ref(), url, push, now_s, &world.chance))
+}
+
+async fn attempt(
+    world: &World,
+    push: &Push,
+    request: Option<&Request>,
+    fault: Option<&Fault>,
+    deadline: Duration,
+) -> Attempt {
+    let Some(request) = request else { return Attempt::Failed(None, "no webhook_url") };
+    let kind = fault.map(|fault| fault.kind);
+    let ends = Instant::now() + deadline;
+    match kind {
+        Some(Kind::Refuse | Kind::ResetBefore | Kind::Errcode | Kind::Status | Kind::Body) => {
+            return Attempt::Failed(None, "connect");
+        }
+        Some(Kind::Hang) => {
+            tokio::time::sleep_until(ends).await;
+            return Attempt::Failed(None, "timeout");
+        }
+        Some(Kind::Delay) => tokio::time::sleep(fault.map(Fault::pause).unwrap_or_default()).await,
+        _ => {}
+    }
+    let send = send(world, push, request);
+    let sent = match fault.filter(|fault| fault.kind == Kind::Overlap) {
+        None => tokio::time::timeout_at(ends, send).await,
+        Some(fault) => {
+            let extra = (1..fault.number(2)).map(|_| self::send(world, push, request));
+            let all = std::iter::once(send).chain(extra).map(Box::pin).collect::<Vec<_>>();
+            tokio::time::timeout_at(ends, race(world, push, all)).await
+        }
+    };
+    match (sent, kind) {
+        (Err(_), _) => Attempt::Failed(None, "timeout"),
+        (Ok(_), Some(Kind::ResetAfter | Kind::DelayAnswer | Kind::Truncated)) => {
+            Attempt::Failed(None, "answer lost")
+        }
+        (Ok(attempt), _) => attempt,
+    }
+}
+
+/// Several copies at once: all are waited for, the last good one counts, the others are noted.
+async fn race<F: Future<Output = Attempt>>(
+    world: &World,
+    push: &Push,
+    copies: Vec<std::pin::Pin<Box<F>>>,
+) -> Attempt {
+    let started = Instant::now();
+    let mut best = Attempt::Failed(None, "connect");
+    for ended in join_all(copies).await {
+        note(world, push, 0, "push_copy", &ended, None, started);
+        if matches!(ended, Attempt::Answered(..)) || !matches!(best, Attempt::Answered(..)) {
+            best = ended;
+        }
+    }
+    best
+}
+
+async fn join_all<F: Future<Output = Attempt>>(mut futures: Vec<std::pin::Pin<Box<F>>>) -> Vec<Attempt> {
+    let mut ended: Vec<Option<Attempt>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(|cx| {
+        for (future, slot) in futures.iter_mut().zip(&mut ended) {
+            if slot.is_none()
+                && let std::task::Poll::Ready(attempt) = future.as_mut().poll(cx)
+            {
+                *slot = Some(attempt);
+            }
+        }
+        if ended.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    ended.into_iter().flatten().collect()
+}
+
+async fn send(world: &World, push: &Push, request: &Request) -> Attempt {
+    let call = world
+        .http
+        .post(&request.url)
+        .header("content-type", request.content_type)
+        .body(request.body.clone())
+        .send();
+    let response = match call.await {
+        Ok(response) => response,
+        Err(error) if error.is_connect() => return Attempt::Failed(None, "connect"),
+        Err(_) => return Attempt::Failed(None, "broken"),
+    };
+    let status = response.status().as_u16();
+    if status != 200 {
+        return Attempt::Failed(Some(status), "status");
+    }
+    let Ok(body) = response.bytes().await else { return Attempt::Failed(Some(status), "broken") };
+    let wechat = world.wechat();
+    let Some(account) = wechat.accounts.get(&push.app_id) else {
+        return Attempt::Failed(None, "account gone");
+    };
+    Attempt::Answered(status, reply::judge(&account.config, account.key.as_ref(), &push.openid, &body))
+}
+
+/// What the answer does to the customer's chat.
+fn settle(world: &World, push: &Push, verdict: Verdict, report: &mut Report) {
+    match verdict {
+        Verdict::Ack => report.outcome = "ack".into(),
+        Verdict::Shown { msg_type, text } => {
+            report.outcome = "reply".into();
+            show(world, push, "account", "passive_reply", &msg_type, &text);
+            report.reply = Some(text);
+        }
+        Verdict::Malformed(_) => {
+            report.outcome = "malformed".into();
+            show(world, push, "system", "failure", "text", FAILURE_LINE);
+        }
+    }
+}
+
+fn show(world: &World, push: &Push, who: &'static str, via: &'static str, msg_type: &str, text: &str) {
+    let now_ms = world.clock.now_ms();
+    let follows = {
+        let mut wechat = world.wechat();
+        let Some(account) = wechat.accounts.get_mut(&push.app_id) else { return };
+        let customer = account.customer(&push.openid);
+        // Somebody who has left sees nothing more.
+        if customer.follows {
+            customer.show(now_ms, who, via, msg_type, text, Some(push.id.clone()));
+        }
+        customer.follows
+    };
+    let fields = json!({"app_id": push.app_id, "openid": push.openid, "msg_id": push.id, "via": via,
+                        "msg_type": msg_type, "text": text, "shown": follows});
+    world.journal.write("wechat", "delivered", fields);
+}
+
+/// The same push again, though it had succeeded. What is answered is noted and not shown again.
+async fn repeat(world: &World, push: &Push, request: &Request, fault: &Fault, deadline: Duration) {
+    let identical = world.wechat().push.identical;
+    for n in 1..=fault.number(1) {
+        let fresh = if identical { None } else { prepare(world, push) };
+        let started = Instant::now();
+        let again = fresh.as_ref().unwrap_or(request);
+        let sent = tokio::time::timeout(deadline, send(world, push, again)).await;
+        let ended = sent.unwrap_or(Attempt::Failed(None, "timeout"));
+        note(world, push, u32::try_from(n).unwrap_or(u32::MAX), "push_repeat", &ended, None, started);
+    }
+}
+
+fn note(
+    world: &World,
+    push: &Push,
+    attempt: u32,
+    kind: &str,
+    ended: &Attempt,
+    fault: Option<&Fault>,
+    started: Instant,
+) {
+    let (status, outcome, detail) = match ended {
+        Attempt::Answered(status, Verdict::Ack) => (Some(*status), "ack", Value::Null),
+        Attempt::Answered(status, Verdict::Shown { text, .. }) => (Some(*status), "reply", json!(text)),
+        Attempt::Answered(status, Verdict::Malformed(reason)) => (Some(*status), "malformed", json!(reason)),
+        Attempt::Failed(status, why) => (*status, *why, Value::Null),
+    };
+    world.journal.write(
+        "wechat",
+        kind,
+        json!({"app_id": push.app_id, "openid": push.openid, "msg_id": push.id, "what": push.what,
+               "attempt": attempt, "status": status, "outcome": outcome, "detail": detail,
+               "fault": fault.map(|f| f.kind), "took_ms": started.elapsed().as_millis() as u64}),
+    );
+}

@@ -1,0 +1,115 @@
+//! How many customer-service messages an account may still send to a customer (§7.2).
+//!
+//! Each action of the customer is a grant of its own. Where several overlap, the one that ends first is used first
+//! (what the real cloud does there is not known); a new message replaces the allowance of the one before.
+
+/// What the customer did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Any message: 5 in 48 h.
+    Message,
+    /// A menu item that opens a window (`click`, `scancode_push`, `scancode_waitmsg`): 3 in a minute.
+    Menu,
+    /// 3 in a minute.
+    Follow,
+    /// A parametric QR code: 3 in a minute.
+    Scan,
+}
+
+const MINUTE: i64 = 60_000;
+const HOURS_48: i64 = 48 * 60 * MINUTE;
+
+#[derive(Debug)]
+struct Grant {
+    action: Action,
+    left: u32,
+    until_ms: i64,
+}
+
+/// Why nothing may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closed {
+    /// 45015: no window is open.
+    Time,
+    /// 45047: one is open, and used up.
+    Count,
+}
+
+/// One customer's grants.
+#[derive(Debug, Default)]
+pub(crate) struct Windows(Vec<Grant>);
+
+impl Windows {
+    pub(crate) fn grant(&mut self, action: Action, now_ms: i64) {
+        let (left, length) = match action {
+            Action::Message => (5, HOURS_48),
+            Action::Menu | Action::Follow | Action::Scan => (3, MINUTE),
+        };
+        self.0.retain(|grant| grant.until_ms > now_ms && grant.action != action);
+        self.0.push(Grant { action, left, until_ms: now_ms + length });
+        self.0.sort_by_key(|grant| grant.until_ms);
+    }
+
+    /// Whether one more message may be sent; does not count it.
+    pub(crate) fn check(&self, now_ms: i64) -> Result<(), Closed> {
+        let mut open = self.0.iter().filter(|grant| grant.until_ms > now_ms).peekable();
+        if open.peek().is_none() {
+            return Err(Closed::Time);
+        }
+        if open.any(|grant| grant.left > 0) { Ok(()) } else { Err(Closed::Count) }
+    }
+
+    /// Counts one message.
+    pub(crate) fn consume(&mut self, now_ms: i64) {
+        if let Some(grant) = self.0.iter_mut().find(|grant| grant.until_ms > now_ms && grant.left > 0) {
+            grant.left -= 1;
+        }
+    }
+
+    /// After an unfollow.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn send(windows: &mut Windows, now: i64) -> Result<(), Closed> {
+        windows.check(now)?;
+        windows.consume(now);
+        Ok(())
+    }
+
+    #[test]
+    fn a_message_allows_five_in_48_hours_and_a_new_one_starts_afresh() {
+        let mut windows = Windows::default();
+        assert_eq!(send(&mut windows, 0), Err(Closed::Time));
+        windows.grant(Action::Message, 0);
+        for _ in 0..5 {
+            assert_eq!(send(&mut windows, 1), Ok(()));
+        }
+        assert_eq!(send(&mut windows, 1), Err(Closed::Count));
+        windows.grant(Action::Message, 2);
+        assert_eq!(send(&mut windows, HOURS_48 + 1), Ok(()));
+        assert_eq!(send(&mut windows, HOURS_48 + 2), Err(Closed::Time));
+    }
+
+    #[test]
+    fn a_follow_allows_three_in_a_minute_and_is_used_first() {
+        let mut windows = Windows::default();
+        windows.grant(Action::Message, 0);
+        windows.grant(Action::Follow, 0);
+        for _ in 0..3 {
+            assert_eq!(send(&mut windows, 10), Ok(()));
+        }
+        // The five of the message are untouched, and outlive the minute.
+        for _ in 0..5 {
+            assert_eq!(send(&mut windows, MINUTE), Ok(()));
+        }
+        assert_eq!(send(&mut windows, MINUTE), Err(Closed::Count));
+        windows.clear();
+        assert_eq!(send(&mut windows, MINUTE), Err(Closed::Time));
+    }
+}

@@ -1,0 +1,112 @@
+//! Windows of failure on calls that arrive, over real connections.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sim::{Fault, Kind};
+
+use crate::support::*;
+
+const SEND: &str = "openim/sendmsg";
+
+async fn delivered(control: &sim::Control) -> usize {
+    control.chat("user1", "oUser").await.unwrap().len()
+}
+
+#[tokio::test]
+async fn a_cut_connection_has_no_answer_and_the_call_is_done_or_not() {
+    let webhook = Webhook::im(0).await;
+    let (sim, control) = im(&webhook, |_| ()).await;
+    for (kind, done) in [(Kind::ResetBefore, 0), (Kind::ResetAfter, 1)] {
+        control.fault(Fault::once("im.sendmsg", kind)).await.unwrap();
+        let error = try_rest(&sim, SEND, relay("你好", 1, 1).to_string()).await.unwrap_err();
+        assert!(!error.is_connect() && !error.is_timeout(), "{error:?}");
+        assert_eq!(delivered(&control).await, done);
+    }
+    assert_eq!(rest(&sim, SEND, relay("你好", 2, 2)).await["ErrorCode"], 0, "the fault is used up");
+}
+
+#[tokio::test]
+async fn f34_custom_send_can_be_delivered_without_an_answer() {
+    let (sim, control) = sim(|_| ()).await;
+    let token = token(&sim).await;
+    control.say_only(APP, USER, "在吗").await.unwrap();
+    control.fault(Fault::once("wechat.custom_send", Kind::ResetAfter)).await.unwrap();
+    assert!(try_send_text(&sim, &token, USER, "您好").await.is_err());
+    assert_eq!(control.received(APP, USER).await.unwrap(), ["您好"]);
+    control.fault(Fault::once("wechat.custom_send", Kind::Status).value(504).done(true)).await.unwrap();
+    assert_eq!(try_send_text(&sim, &token, USER, "二").await.unwrap().status(), 504);
+    assert_eq!(control.received(APP, USER).await.unwrap(), ["您好", "二"]);
+}
+
+#[tokio::test]
+async fn a_shut_door_refuses_and_opens_again() {
+    let webhook = Webhook::im(0).await;
+    let (sim, control) = im(&webhook, |_| ()).await;
+    // A kept-alive connection must not slip through.
+    let client = http();
+    let url = format!("{}/v4/{SEND}?{}", sim.im_url, im_query(&sim));
+    let call = |n: u32| client.post(&url).body(relay("你好", n, n).to_string()).send();
+    assert!(call(1).await.is_ok());
+    control.fault(Fault::lasting("im.sendmsg", Kind::Refuse, 200)).await.unwrap();
+    let error = call(2).await.unwrap_err();
+    assert!(error.is_connect(), "{error:?}");
+    let started = Instant::now();
+    while call(3).await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(2));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(delivered(&control).await, 2);
+}
+
+#[tokio::test]
+async fn f35_answers_can_be_nonsense_with_status_200() {
+    let (sim, control) = sim(|_| ()).await;
+    let token = token(&sim).await;
+    control.say_only(APP, USER, "在吗").await.unwrap();
+    let read = async || try_send_text(&sim, &token, USER, "x").await.unwrap().text().await.unwrap();
+    control.fault(Fault::once("wechat.custom_send", Kind::Body).value("<html>")).await.unwrap();
+    assert_eq!(read().await, "<html>");
+    control.fault(Fault::once("wechat.custom_send", Kind::Body)).await.unwrap();
+    assert_eq!(read().await, "");
+    assert!(control.received(APP, USER).await.unwrap().is_empty(), "not carried out");
+    control.fault(Fault::once("wechat.custom_send", Kind::Truncated)).await.unwrap();
+    let text = read().await;
+    assert!(text.starts_with('{') && serde_json::from_str::<Value>(&text).is_err());
+    assert_eq!(control.received(APP, USER).await.unwrap(), ["x"], "carried out");
+}
+
+#[tokio::test]
+async fn errcodes_hangs_and_delays() {
+    let (sim, control) = sim(|_| ()).await;
+    let token = token(&sim).await;
+    control.say_only(APP, USER, "在吗").await.unwrap();
+    control.fault(Fault::times("wechat.custom_send", Kind::Errcode, 2).value(-1)).await.unwrap();
+    let codes = [
+        send_text(&sim, &token, USER, "x").await,
+        send_text(&sim, &token, USER, "x").await,
+        send_text(&sim, &token, USER, "x").await,
+    ];
+    assert_eq!(codes, [-1, -1, 0]);
+
+    control.fault(Fault::once("wechat.custom_send", Kind::DelayAnswer).value(150)).await.unwrap();
+    let started = Instant::now();
+    assert_eq!(send_text(&sim, &token, USER, "x").await, 0);
+    assert!(started.elapsed() >= Duration::from_millis(150));
+
+    control.fault(Fault::lasting("wechat", Kind::Hang, 10_000)).await.unwrap();
+    let call = try_send_text(&sim, &token, USER, "x");
+    assert!(tokio::time::timeout(Duration::from_millis(150), call).await.is_err());
+    control.clear_faults().await.unwrap();
+    assert_eq!(send_text(&sim, &token, USER, "x").await, 0);
+    assert_eq!(lines(&control, "fault").await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_wrong_fault_is_refused_with_words() {
+    let (_sim, control) = sim(|_| ()).await;
+    let error = control.post("/sim/faults", json!({"target": "im.sendmail", "kind": "hang"})).await.unwrap_err();
+    assert!(error.to_string().contains("unknown target"));
+    let error = control.post("/sim/faults", json!({"target": "im", "kind": "explode"})).await.unwrap_err();
+    assert!(error.to_string().contains("unknown variant"));
+}

@@ -1,52 +1,85 @@
-//! The server's own UserSig: made once, used for many calls, renewed before its end.
+//! The UserSig with which the REST client calls. Start at [`AdminSig`].
 
-use crate::usersig::sign;
-use secrecy::{ExposeSecret, SecretString};
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-/// Caches the UserSig of an app admin.
-#[derive(Debug)]
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::usersig::sign;
+
+/// Makes the UserSig of an app admin and keeps it until four fifths of its life are over. Share it in an `Arc`.
 pub struct AdminSig {
     key: SecretString,
     sdk_app_id: u64,
     admin: String,
     lifetime_s: u64,
-    current: Mutex<Option<(SecretString, i64)>>,
+    kept: Mutex<Option<Kept>>,
+}
+
+struct Kept {
+    sig: SecretString,
+    time: i64,
 }
 
 impl AdminSig {
-    /// A cache for `admin`'s UserSigs, each good for `lifetime_s` seconds.
+    /// `key` is the app's secret key; `admin` one of the admins set in the console, normally `administrator`;
+    /// `lifetime_s` how long each UserSig lives, such as 86,400 seconds.
     pub fn new(key: SecretString, sdk_app_id: u64, admin: &str, lifetime_s: u64) -> AdminSig {
-        AdminSig { key, sdk_app_id, admin: admin.to_owned(), lifetime_s, current: Mutex::new(None) }
+        AdminSig { key, sdk_app_id, admin: admin.to_owned(), lifetime_s, kept: Mutex::new(None) }
     }
 
-    /// The UserID of the admin.
+    /// The app.
+    pub fn sdk_app_id(&self) -> u64 {
+        self.sdk_app_id
+    }
+
+    /// The admin.
     pub fn admin(&self) -> &str {
         &self.admin
     }
 
-    /// The UserSig for now: a new one at 80 % of the life of the last, or when the clock went back.
+    /// The UserSig to call with. Made anew when there is none, when the one kept has reached 80 % of its life,
+    /// and when the clock has gone back by more than a minute.
     pub fn current(&self, now_s: i64) -> SecretString {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let life = i64::try_from(self.lifetime_s / 5 * 4).unwrap_or(i64::MAX);
-        match &*current {
-            Some((sig, made)) if (*made..made.saturating_add(life)).contains(&now_s) => sig.clone(),
-            _ => self.make(&mut current, now_s),
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some(kept) if self.is_fresh(kept.time, now_s) => kept.sig.clone(),
+            _ => self.make(&mut kept, now_s),
         }
     }
 
-    /// Another UserSig than `stale`, which was refused; a new one unless somebody has already made it.
+    /// The UserSig to call with after IM refused `stale`: a new one, unless another task has already made it.
     pub fn renew(&self, stale: &SecretString, now_s: i64) -> SecretString {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*current {
-            Some((sig, _)) if sig.expose_secret() != stale.expose_secret() => sig.clone(),
-            _ => self.make(&mut current, now_s),
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some(kept) if kept.sig.expose_secret() != stale.expose_secret() => kept.sig.clone(),
+            // Within the same second it would be the same text again.
+            Some(old) if old.time >= now_s && old.time - now_s < 60 => {
+                let time = old.time + 1;
+                self.make(&mut kept, time)
+            }
+            _ => self.make(&mut kept, now_s),
         }
     }
 
-    fn make(&self, current: &mut Option<(SecretString, i64)>, now_s: i64) -> SecretString {
-        let sig = sign(&self.key, self.sdk_app_id, &self.admin, now_s, self.lifetime_s, None);
-        *current = Some((sig.clone(), now_s));
+    fn is_fresh(&self, time: i64, now_s: i64) -> bool {
+        let age = i128::from(now_s) - i128::from(time);
+        age >= -60 && age * 5 < i128::from(self.lifetime_s) * 4
+    }
+
+    fn make(&self, kept: &mut Option<Kept>, time: i64) -> SecretString {
+        let sig = sign(&self.key, self.sdk_app_id, &self.admin, time, self.lifetime_s, None);
+        *kept = Some(Kept { sig: sig.clone(), time });
         sig
+    }
+}
+
+impl fmt::Debug for AdminSig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminSig")
+            .field("sdk_app_id", &self.sdk_app_id)
+            .field("admin", &self.admin)
+            .field("lifetime_s", &self.lifetime_s)
+            .finish_non_exhaustive()
     }
 }

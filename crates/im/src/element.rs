@@ -1,120 +1,362 @@
-//! Message elements, `MsgBody`: typed where known, whole where not.
+//! What a message is made of. Start at [`Element`].
 //!
 //! Vendor page: <https://www.tencentcloud.com/document/product/1047/33527>
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value, json};
+use serde::de::{Deserializer, Error};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-/// One element of a message. Fields of a known element that are missing are empty or `None`.
-#[derive(Debug, Clone, PartialEq)]
+use crate::lenient;
+
+/// Fields that this version does not know, kept as they came.
+pub type Other = Map<String, Value>;
+
+/// One element of a `MsgBody`.
+///
+/// Reading never fails on content: an element of a type that is not listed, or whose fields are not of the
+/// documented types, is [`Element::Unknown`] and written again as it was read. Sizes are in bytes, lengths of
+/// sounds and videos in seconds, pictures in pixels. REST callers must host media themselves and give its URL.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "MsgType", content = "MsgContent")]
+#[non_exhaustive]
 pub enum Element {
-    /// `TIMTextElem`
+    /// `TIMTextElem`.
+    #[serde(rename = "TIMTextElem")]
     Text {
-        /// The words.
+        /// The text. UI kits write their emoji as names in brackets, such as `[TUIEmoji_Smile]`.
+        #[serde(rename = "Text")]
         text: String,
+        /// Fields that this version does not know.
+        #[serde(flatten)]
+        other: Other,
     },
-    /// `TIMLocationElem`
+    /// `TIMLocationElem`.
+    #[serde(rename = "TIMLocationElem")]
     Location {
-        /// Description of the place.
-        desc: String,
-        /// Degrees north.
+        /// The place's name.
+        #[serde(rename = "Desc", default, skip_serializing_if = "Option::is_none")]
+        desc: Option<String>,
+        /// Degrees; Tencent does not say in which coordinate system.
+        #[serde(rename = "Latitude", deserialize_with = "lenient::float")]
         latitude: f64,
-        /// Degrees east.
+        /// Degrees.
+        #[serde(rename = "Longitude", deserialize_with = "lenient::float")]
         longitude: f64,
+        /// Fields that this version does not know.
+        #[serde(flatten)]
+        other: Other,
     },
-    /// `TIMFaceElem`: a sticker of the app's own packs.
+    /// `TIMFaceElem`: a sticker of a pack that the app defines.
+    #[serde(rename = "TIMFaceElem")]
     Face {
         /// Number of the sticker.
-        index: i64,
-        /// Anything the app likes.
-        data: String,
+        #[serde(
+            rename = "Index",
+            default,
+            deserialize_with = "lenient::opt_number",
+            skip_serializing_if = "Option::is_none"
+        )]
+        index: Option<i64>,
+        /// What the app defines; may have control characters.
+        #[serde(rename = "Data", default, skip_serializing_if = "Option::is_none")]
+        data: Option<String>,
+        /// Fields that this version does not know.
+        #[serde(flatten)]
+        other: Other,
     },
     /// `TIMCustomElem`: at most one in a message.
+    #[serde(rename = "TIMCustomElem")]
     Custom {
-        /// Payload.
-        data: String,
-        /// Text for offline push.
-        desc: String,
-        /// Extension.
-        ext: String,
-        /// Sound of the push.
-        sound: String,
+        /// The payload, often JSON.
+        #[serde(rename = "Data", default, skip_serializing_if = "Option::is_none")]
+        data: Option<String>,
+        /// What an offline push says.
+        #[serde(rename = "Desc", default, skip_serializing_if = "Option::is_none")]
+        desc: Option<String>,
+        /// More payload.
+        #[serde(rename = "Ext", default, skip_serializing_if = "Option::is_none")]
+        ext: Option<String>,
+        /// The sound of an APNs push.
+        #[serde(rename = "Sound", default, skip_serializing_if = "Option::is_none")]
+        sound: Option<String>,
+        /// Fields that this version does not know.
+        #[serde(flatten)]
+        other: Other,
     },
-    /// `TIMSoundElem`
+    /// `TIMSoundElem`.
+    #[serde(rename = "TIMSoundElem")]
     Sound {
-        /// Where it can be downloaded.
-        url: String,
-        /// Unique id.
-        uuid: String,
-        /// Bytes.
-        size: u64,
-        /// Seconds.
-        second: u64,
+        /// Where to download it. Missing from very old clients. Links may live for a short time only.
+        #[serde(rename = "Url", default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+        /// A unique name, by habit the file's MD5.
+        #[serde(rename = "UUID", default, skip_serializing_if = "Option::is_none")]
+        uuid: Option<String>,
+        /// Size.
+        #[serde(
+            rename = "Size",
+            default,
+            deserialize_with = "lenient::opt_number",
+            skip_serializing_if = "Option::is_none"
+        )]
+        size: Option<u64>,
+        /// Length.
+        #[serde(
+            rename = "Second",
+            default,
+            deserialize_with = "lenient::opt_number",
+            skip_serializing_if = "Option::is_none"
+        )]
+        second: Option<u64>,
+        /// 2: download from the URL.
+        #[serde(
+            rename = "Download_Flag",
+            default,
+            deserialize_with = "lenient::opt_number",
+            skip_serializing_if = "Option::is_none"
+        )]
+        download_flag: Option<u32>,
+        /// Fields that this version does not know.
+        #[serde(flatten)]
+        other: Other,
     },
-    /// `TIMImageElem`
+    /// `TIMImageElem`.
+    #[serde(rename = "TIMImageElem")]
     Image {
-        /// Unique id.
-        uuid: String,
+        /// A unique name, by habit the file's MD5.
+        #[serde(rename = "UUID", default, skip_serializing_if = "Option::is_none")]
+        uuid: Option<String>,
         /// 1 JPG, 2 GIF, 3 PNG, 4 BMP, 255 other.
-        format: u64,
-        /// Original, large and thumbnail.
+        #[serde(
+            rename = "ImageFormat",
+            default,
+            deserialize_with = "lenient::opt_number",
+            skip_serializing_if = "Option::is_none"
+        )]
+        image_format: Option<u32>,
+        /// The same picture in up to three sizes.
+        #[serde(rename = "ImageInfoArray", default, skip_serializing_if = "Vec::is_empty")]
         images: Vec<ImageInfo>,
+        /// Fields that this version does not know.
+        #[serde(flatten)]
+        other: Other,
     },
-    /// `TIMFileElem`
+    /// `TIMFileElem`.
+    #[serde(rename = "TIMFileElem")]
     File {
-        /// Where it can be downloaded.
-        url: String,
-        /// Unique id.
-        uuid: String,
-        /// Name; may be a path of the sender's machine.
-        name: String,
-        /// Bytes.
-        size: u64,
+        /// Where to download it.
+        #[serde(rename = "Url", default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+        /// A unique name, by habit the file's MD5.
+        #[serde(rename = "UUID", default, skip_serializing_if = "Option::is_none")]
+        uuid: Option<String>,
+        /// May be a whole path (`file:///…`): do not use it as one.
+        #[serde(rename = "FileName", default, skip_serializing_if = "Option::is_none")]
+        file_name: Option<String>,
+        /// Size.
+        #[serde(
+            rename = "FileSize",
+            default,
+            deserialize_with = "lenient::opt_number",
+            skip_serializing_if = "Option::is_none"
+        )]
+        file_size: Option<u64>,
+        /// 2: download from the URL.
+        #[serde(
+            rename = "Download_Flag",
+            default,
+            deserialize_with = "lenient::opt_number",
+            skip_serializing_if = "Option::is_none"
+        )]
+        download_flag: Option<u32>,
+        /// Fields that this version does not know.
+        #[serde(flatten)]
+        other: Other,
     },
-    /// `TIMVideoFileElem`; its many fields are kept as they are.
+    /// `TIMVideoFileElem`: always with a cover picture, the thumb.
+    #[serde(rename = "TIMVideoFileElem")]
     Video {
-        /// `VideoUrl`
-        url: String,
-        /// `VideoUUID`
-        uuid: String,
-        /// All fields.
-        content: Map<String, Value>,
+        /// Where to download the video.
+        #[serde(rename = "VideoUrl", default, skip_serializing_if = "Option::is_none")]
+        video_url: Option<String>,
+        /// A unique name of the video.
+        #[serde(rename = "VideoUUID", default, skip_serializing_if = "Option::is_none")]
+        video_uuid: Option<String>,
+        /// Size of the video.
+        #[serde(
+            rename = "VideoSize",
+            default,
+            deserialize_with = "lenient::opt_number",
+            skip_serializing_if = "Option::is_none"
+        )]
+        video_size: Option<u64>,
+        /// Length; may be 0 from web clients.
+        #[serde(
+            rename = "VideoSecond",
+            default,
+            deserialize_with = "lenient::opt_number",
+            skip_serializing_if = "Option::is_none"
+        )]
+        video_second: Option<u64>,
+        /// Such as `mp4`.
+        #[serde(rename = "VideoFormat", default, skip_serializing_if = "Option::is_none")]
+        video_format: Option<String>,
+        /// 2: download from the URL.
+        #[serde(
+            rename = "VideoDownloadFlag",
+            default,
+            deserialize_with = "lenient::opt_number",
+            skip_serializing_if = "Option::is_none"
+        )]
+        video_download_flag: Option<u32>,
+        /// Where to download the thumb.
+        #[serde(rename = "ThumbUrl", default, skip_serializing_if = "Option::is_none")]
+        thumb_url: Option<String>,
+        /// A unique name of the thumb.
+        #[serde(rename = "ThumbUUID", default, skip_serializing_if = "Option::is_none")]
+        thumb_uuid: Option<String>,
+        /// Size of the thumb.
+        #[serde(
+            rename = "ThumbSize",
+            default,
+            deserialize_with = "lenient::opt_number",
+            skip_serializing_if = "Option::is_none"
+        )]
+        thumb_size: Option<u64>,
+        /// Width of the thumb.
+        #[serde(
+            rename = "ThumbWidth",
+            default,
+            deserialize_with = "lenient::opt_number",
+            skip_serializing_if = "Option::is_none"
+        )]
+        thumb_width: Option<u64>,
+        /// Height of the thumb.
+        #[serde(
+            rename = "ThumbHeight",
+            default,
+            deserialize_with = "lenient::opt_number",
+            skip_serializing_if = "Option::is_none"
+        )]
+        thumb_height: Option<u64>,
+        /// Such as `JPG`.
+        #[serde(rename = "ThumbFormat", default, skip_serializing_if = "Option::is_none")]
+        thumb_format: Option<String>,
+        /// 2: download from the URL.
+        #[serde(
+            rename = "ThumbDownloadFlag",
+            default,
+            deserialize_with = "lenient::opt_number",
+            skip_serializing_if = "Option::is_none"
+        )]
+        thumb_download_flag: Option<u32>,
+        /// Fields that this version does not know.
+        #[serde(flatten)]
+        other: Other,
     },
-    /// `TIMRelayElem`: merged and forwarded messages.
+    /// `TIMRelayElem`: several messages forwarded as one.
+    #[serde(rename = "TIMRelayElem")]
     Relay {
-        /// Title.
-        title: String,
-        /// What the messages begin with.
-        abstracts: Vec<String>,
-        /// All fields.
-        content: Map<String, Value>,
+        /// Its heading.
+        #[serde(rename = "Title", default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// How many messages there are.
+        #[serde(
+            rename = "MsgNum",
+            default,
+            deserialize_with = "lenient::opt_number",
+            skip_serializing_if = "Option::is_none"
+        )]
+        msg_num: Option<u64>,
+        /// What to show where such messages cannot be shown.
+        #[serde(rename = "CompatibleText", default, skip_serializing_if = "Option::is_none")]
+        compatible_text: Option<String>,
+        /// The first messages, as one line each.
+        #[serde(rename = "AbstractList", default, skip_serializing_if = "Vec::is_empty")]
+        abstract_list: Vec<String>,
+        /// The messages, as they came; missing when they are more than 12 KB.
+        #[serde(rename = "MsgList", default, skip_serializing_if = "Option::is_none")]
+        msg_list: Option<Vec<Value>>,
+        /// Where the messages are, when they are more than 12 KB.
+        #[serde(rename = "JsonMsgKey", default, skip_serializing_if = "Option::is_none")]
+        json_msg_key: Option<String>,
+        /// Fields that this version does not know.
+        #[serde(flatten)]
+        other: Other,
     },
-    /// Any other, or a known one in an unknown shape.
+    /// Any other element, or one of the above whose fields are not as documented.
+    #[serde(untagged)]
     Unknown {
-        /// `MsgType`
+        /// `MsgType`; empty when the array's item is no element at all.
+        #[serde(rename = "MsgType")]
         msg_type: String,
-        /// `MsgContent`
+        /// `MsgContent` as it came, or the array's item when that is no element at all.
+        #[serde(rename = "MsgContent", default, skip_serializing_if = "Value::is_null")]
         content: Value,
     },
 }
 
-/// One size of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One size of a picture.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ImageInfo {
     /// 1 original, 2 large, 3 thumbnail.
-    pub kind: u64,
+    #[serde(
+        rename = "Type",
+        default,
+        deserialize_with = "lenient::opt_number",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub kind: Option<u32>,
     /// Bytes.
-    pub size: u64,
+    #[serde(
+        rename = "Size",
+        default,
+        deserialize_with = "lenient::opt_number",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub size: Option<u64>,
     /// Pixels.
-    pub width: u64,
+    #[serde(
+        rename = "Width",
+        default,
+        deserialize_with = "lenient::opt_number",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub width: Option<u64>,
     /// Pixels.
-    pub height: u64,
-    /// Where it can be downloaded.
-    pub url: String,
+    #[serde(
+        rename = "Height",
+        default,
+        deserialize_with = "lenient::opt_number",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub height: Option<u64>,
+    /// Where to download it.
+    #[serde(rename = "URL", default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub other: Other,
 }
 
 impl Element {
-    /// `MsgType`
+    /// A `TIMTextElem`.
+    pub fn text(text: impl Into<String>) -> Element {
+        Element::Text { text: text.into(), other: Other::new() }
+    }
+
+    /// A `TIMCustomElem` with a payload and what an offline push says; without `desc` nothing is pushed.
+    pub fn custom(data: impl Into<String>, desc: Option<&str>) -> Element {
+        Element::Custom {
+            data: Some(data.into()),
+            desc: desc.map(str::to_owned),
+            ext: None,
+            sound: None,
+            other: Other::new(),
+        }
+    }
+
+    /// `MsgType`.
     pub fn msg_type(&self) -> &str {
         match self {
             Element::Text { .. } => "TIMTextElem",
@@ -129,122 +371,18 @@ impl Element {
             Element::Unknown { msg_type, .. } => msg_type,
         }
     }
-
-    /// From one entry of `MsgBody`. What is not understood is kept whole.
-    pub fn from_value(value: &Value) -> Element {
-        let msg_type = value.get("MsgType").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let content = value.get("MsgContent").cloned().unwrap_or(Value::Null);
-        let known = content.as_object().and_then(|fields| known(&msg_type, fields));
-        known.unwrap_or(Element::Unknown { msg_type, content })
-    }
-
-    /// As one entry of `MsgBody`.
-    pub fn to_value(&self) -> Value {
-        json!({ "MsgType": self.msg_type(), "MsgContent": self.content() })
-    }
-
-    fn content(&self) -> Value {
-        match self {
-            Element::Text { text } => json!({ "Text": text }),
-            Element::Location { desc, latitude, longitude } => {
-                json!({ "Desc": desc, "Latitude": latitude, "Longitude": longitude })
-            }
-            Element::Face { index, data } => json!({ "Index": index, "Data": data }),
-            Element::Custom { data, desc, ext, sound } => {
-                json!({ "Data": data, "Desc": desc, "Ext": ext, "Sound": sound })
-            }
-            Element::Sound { url, uuid, size, second } => {
-                json!({ "Url": url, "UUID": uuid, "Size": size, "Second": second, "Download_Flag": 2 })
-            }
-            Element::Image { uuid, format, images } => {
-                let images: Vec<Value> = images
-                    .iter()
-                    .map(|image| {
-                        json!({ "Type": image.kind, "Size": image.size, "Width": image.width,
-                                "Height": image.height, "URL": image.url })
-                    })
-                    .collect();
-                json!({ "UUID": uuid, "ImageFormat": format, "ImageInfoArray": images })
-            }
-            Element::File { url, uuid, name, size } => {
-                json!({ "Url": url, "UUID": uuid, "FileSize": size, "FileName": name, "Download_Flag": 2 })
-            }
-            Element::Video { content, .. } | Element::Relay { content, .. } => Value::Object(content.clone()),
-            Element::Unknown { content, .. } => content.clone(),
-        }
-    }
 }
 
-fn known(msg_type: &str, fields: &Map<String, Value>) -> Option<Element> {
-    let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let number = |name: &str| fields.get(name).and_then(Value::as_u64).unwrap_or_default();
-    let element = match msg_type {
-        "TIMTextElem" => Element::Text { text: fields.get("Text")?.as_str()?.to_owned() },
-        "TIMLocationElem" => Element::Location {
-            desc: text("Desc"),
-            latitude: fields.get("Latitude")?.as_f64()?,
-            longitude: fields.get("Longitude")?.as_f64()?,
-        },
-        "TIMFaceElem" => Element::Face {
-            index: fields.get("Index").and_then(Value::as_i64).unwrap_or_default(),
-            data: text("Data"),
-        },
-        "TIMCustomElem" => {
-            Element::Custom { data: text("Data"), desc: text("Desc"), ext: text("Ext"), sound: text("Sound") }
-        }
-        "TIMSoundElem" => Element::Sound {
-            url: text("Url"),
-            uuid: text("UUID"),
-            size: number("Size"),
-            second: number("Second"),
-        },
-        "TIMImageElem" => Element::Image {
-            uuid: text("UUID"),
-            format: fields.get("ImageFormat").and_then(Value::as_u64).unwrap_or(255),
-            images: fields.get("ImageInfoArray")?.as_array()?.iter().map(image).collect(),
-        },
-        "TIMFileElem" => Element::File {
-            url: text("Url"),
-            uuid: text("UUID"),
-            name: text("FileName"),
-            size: number("FileSize"),
-        },
-        "TIMVideoFileElem" => {
-            Element::Video { url: text("VideoUrl"), uuid: text("VideoUUID"), content: fields.clone() }
-        }
-        "TIMRelayElem" => Element::Relay {
-            title: text("Title"),
-            abstracts: fields
-                .get("AbstractList")
-                .and_then(Value::as_array)
-                .map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
-                .unwrap_or_default(),
-            content: fields.clone(),
-        },
-        _ => return None,
+/// Reads a `MsgBody`; what is no element is kept as [`Element::Unknown`]. Absent and null are an empty body.
+pub(crate) fn elements<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Element>, D::Error> {
+    let items = match Value::deserialize(deserializer)? {
+        Value::Array(items) => items,
+        Value::Null => Vec::new(),
+        _ => return Err(D::Error::custom("MsgBody is no array")),
     };
-    Some(element)
+    Ok(items.into_iter().map(element).collect())
 }
 
-fn image(value: &Value) -> ImageInfo {
-    let number = |name: &str| value.get(name).and_then(Value::as_u64).unwrap_or_default();
-    ImageInfo {
-        kind: number("Type"),
-        size: number("Size"),
-        width: number("Width"),
-        height: number("Height"),
-        url: value.get("URL").and_then(Value::as_str).unwrap_or_default().to_owned(),
-    }
-}
-
-impl Serialize for Element {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_value().serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Element {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Element::from_value(&Value::deserialize(deserializer)?))
-    }
+fn element(item: Value) -> Element {
+    Element::deserialize(&item).unwrap_or(Element::Unknown { msg_type: String::new(), content: item })
 }

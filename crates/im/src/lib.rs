@@ -1,34 +1,42 @@
-//! The Tencent Cloud IM (Chat) protocol for a server: UserSig, webhooks, message elements and the REST client.
+//! The Tencent Cloud IM protocol (also called Chat, 即时通信 IM): UserSig, webhooks, message elements and the
+//! REST client.
 //!
-//! Start at [`open`], which turns a webhook request into a typed [`Webhook`], at [`Client`], which calls the REST
-//! API, and at [`sign`], which makes what a user logs in with. Nothing here reads the clock, draws random
-//! numbers or, but for the client, does I/O.
-//!
-//! ```
-//! use secrecy::{ExposeSecret, SecretString};
-//!
-//! let key = SecretString::from("5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e");
-//! let sig = im::sign(&key, 1400000000, "agent_007", 1_700_000_000, 86_400, None);
-//! let claims = im::verify(&key, 1400000000, Some("agent_007"), sig.expose_secret(), 1_700_000_100)?;
-//! assert_eq!(claims.identifier, "agent_007");
-//! # Ok::<(), im::UserSigError>(())
-//! ```
+//! Start at [`open`], which turns a webhook request into a typed [`Webhook`], and at [`Client`], which calls the
+//! REST API with a UserSig from an [`AdminSig`]. Nothing here reads the clock, draws random numbers or, but for
+//! the client, does I/O.
 
 mod admin_sig;
+mod answer;
 mod client;
 mod element;
 mod error_code;
+mod history;
+mod json;
 mod lenient;
+mod message;
+mod query;
 mod receive;
+mod send;
+mod signature;
+mod user_id;
 mod usersig;
 mod webhook;
 pub mod wire;
 
 pub use admin_sig::AdminSig;
-pub use client::{BaseUrlError, CALL_TIMEOUT, CallError, Client, DeleteResult, Fault, SendMsg, Sent};
-pub use client::{HistoryMessage, HistoryPage, HistoryQuery};
-pub use element::{Element, ImageInfo};
+pub use answer::Answer;
+pub use client::{BaseUrlError, CALL_TIMEOUT, CONNECT_TIMEOUT, CallError, Client, Fault, http};
+pub use element::{Element, ImageInfo, Other};
 pub use error_code::{ErrorCode, Verdict, describe, verdict};
-pub use receive::{Answer, Credentials, Opened, Query, Refusal, callback_signature, open};
-pub use usersig::{Claims, UserSigError, sign, valid_user_id, verify};
-pub use webhook::{AfterSend, C2cMessage, Webhook};
+pub use history::{HistoryMessage, HistoryPage, HistoryQuery};
+pub use message::C2cMessage;
+pub use query::Query;
+pub use receive::{Credentials, MAX_BODY, Opened, Refusal, open};
+pub use send::{DeleteResult, FORBID_AFTER_CALLBACK, FORBID_BEFORE_CALLBACK, SendMsg, Sent};
+pub use signature::{callback_signature, callback_signature_matches};
+pub use user_id::{MAX_USER_ID, is_valid_user_id};
+pub use usersig::{Claims, UserSigError, sign, verify};
+pub use webhook::{
+    AfterSend, KickedDevice, MsgReport, MsgWithDraw, StateChange, StateInfo, UnreadableReason, Webhook,
+    command,
+};

@@ -1,128 +1,309 @@
-//! What IM tells the server: typed where the gateway acts on it, whole where not.
+//! The webhooks ("callbacks") of Tencent Cloud IM. Start at [`Webhook`].
 //!
-//! Vendor pages: <https://www.tencentcloud.com/document/product/1047/34364> (before a message),
-//! <https://www.tencentcloud.com/document/product/1047/34365> (after it).
+//! Vendor page: <https://www.tencentcloud.com/document/product/1047/34355>
 
-use crate::element::Element;
-use crate::lenient::{number, object, text};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// A webhook's body.
+use crate::element::Other;
+use crate::json::{self, JsonError};
+use crate::lenient;
+use crate::message::C2cMessage;
+
+/// The names of the commands that are typed here.
+pub mod command {
+    /// Before a one-to-one message is delivered.
+    pub const BEFORE_SEND_MSG: &str = "C2C.CallbackBeforeSendMsg";
+    /// After a one-to-one message was sent, or failed.
+    pub const AFTER_SEND_MSG: &str = "C2C.CallbackAfterSendMsg";
+    /// Somebody has read a conversation.
+    pub const AFTER_MSG_REPORT: &str = "C2C.CallbackAfterMsgReport";
+    /// A message was recalled.
+    pub const AFTER_MSG_WITHDRAW: &str = "C2C.CallbackAfterMsgWithDraw";
+    /// A user's device came or went.
+    pub const STATE_CHANGE: &str = "State.StateChange";
+}
+
+/// A webhook. Everything that comes is one of these: parsing never fails.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Webhook {
-    /// `C2C.CallbackBeforeSendMsg`: may still be refused by the [`crate::Answer`].
+    /// `C2C.CallbackBeforeSendMsg`: the answer decides whether the message is delivered.
     BeforeSendMsg(C2cMessage),
-    /// `C2C.CallbackAfterSendMsg`: has been sent, or has failed.
+    /// `C2C.CallbackAfterSendMsg`, also for messages that failed.
     AfterSendMsg(AfterSend),
-    /// Any other command.
+    /// `C2C.CallbackAfterMsgReport`.
+    AfterMsgReport(MsgReport),
+    /// `C2C.CallbackAfterMsgWithDraw`.
+    AfterMsgWithDraw(MsgWithDraw),
+    /// `State.StateChange`.
+    StateChange(StateChange),
+    /// Any other command, or none.
     Unknown {
-        /// `CallbackCommand`, empty if there is none.
+        /// The command; empty when neither body nor query has one.
         command: String,
-        /// The body.
-        body: Map<String, Value>,
+        /// The whole body.
+        body: Value,
     },
-    /// The body is no JSON object.
-    Unreadable,
+    /// A body that is no JSON object, or not what its command needs. Keep the raw body.
+    Unreadable {
+        /// The command; empty when neither body nor query has one.
+        command: String,
+        /// Why it cannot be read.
+        reason: UnreadableReason,
+    },
 }
 
-/// A one-to-one message.
-#[derive(Debug, Clone, PartialEq)]
-pub struct C2cMessage {
-    /// `From_Account`
-    pub from: String,
-    /// `To_Account`
-    pub to: String,
-    /// `MsgSeq`
-    pub msg_seq: u32,
-    /// `MsgRandom`
-    pub msg_random: u32,
-    /// `MsgTime`, Unix seconds.
-    pub msg_time: i64,
-    /// `MsgKey`: the same in every webhook and in the history.
-    pub msg_key: String,
-    /// Not stored, for those online only: a typing hint.
-    pub online_only: bool,
-    /// `MsgBody`
-    pub body: Vec<Element>,
-    /// `CloudCustomData`
-    pub cloud_custom_data: Option<String>,
+/// Why the body of a webhook cannot be read. Never quotes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnreadableReason {
+    /// There is no body.
+    #[error("the body is empty")]
+    Empty,
+    /// It is no JSON, or is cut short.
+    #[error("the body is no JSON")]
+    Json,
+    /// It is JSON, but no object.
+    #[error("the body is no JSON object")]
+    NotObject,
+    /// A field that the command needs is missing or of the wrong type.
+    #[error("a field is missing or of the wrong type")]
+    Fields,
 }
 
-/// A message after it was sent.
-#[derive(Debug, Clone, PartialEq)]
+/// `C2C.CallbackAfterSendMsg`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AfterSend {
     /// The message.
+    #[serde(flatten)]
     pub message: C2cMessage,
-    /// 0 if it was delivered; otherwise the error code, and it must not be acted on.
+    /// 0 when it was delivered; else an error code: the recipient did **not** get it.
+    #[serde(rename = "SendMsgResult", default, deserialize_with = "lenient::number")]
     pub send_msg_result: i64,
-    /// What IM says about it.
+    /// In words, also on success.
+    #[serde(rename = "ErrorInfo", default, deserialize_with = "lenient::text")]
     pub error_info: String,
-    /// Unread messages of the receiver, all conversations together.
+    /// How much the recipient has not read in all; -1 when sending failed.
+    #[serde(
+        rename = "UnreadMsgNum",
+        default,
+        deserialize_with = "lenient::opt_number",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub unread: Option<i64>,
 }
 
+/// `C2C.CallbackAfterMsgReport`: `reader` has read what `peer` wrote.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MsgReport {
+    /// Who has read.
+    #[serde(rename = "Report_Account")]
+    pub reader: String,
+    /// Whose messages were read.
+    #[serde(rename = "Peer_Account")]
+    pub peer: String,
+    /// Up to when, in seconds since 1970.
+    #[serde(rename = "LastReadTime", deserialize_with = "lenient::number")]
+    pub last_read_time: i64,
+    /// How much the reader has not read in all.
+    #[serde(
+        rename = "UnreadMsgNum",
+        default,
+        deserialize_with = "lenient::opt_number",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub unread: Option<i64>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub other: Other,
+}
+
+/// `C2C.CallbackAfterMsgWithDraw`: a message was recalled.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MsgWithDraw {
+    /// Who had sent it.
+    #[serde(rename = "From_Account")]
+    pub from: String,
+    /// Who had received it.
+    #[serde(rename = "To_Account")]
+    pub to: String,
+    /// Which message; see [`C2cMessage::msg_key`].
+    #[serde(rename = "MsgKey")]
+    pub msg_key: String,
+    /// How much the recipient has not read in all.
+    #[serde(
+        rename = "UnreadMsgNum",
+        default,
+        deserialize_with = "lenient::opt_number",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub unread: Option<i64>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub other: Other,
+}
+
+/// `State.StateChange`: one device of a user came or went. The user may still be online elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StateChange {
+    /// Milliseconds since 1970.
+    #[serde(
+        rename = "EventTime",
+        default,
+        deserialize_with = "lenient::opt_number",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub event_time: Option<i64>,
+    /// What happened.
+    #[serde(rename = "Info")]
+    pub info: StateInfo,
+    /// The devices that this login displaced.
+    #[serde(rename = "KickedDevice", default, skip_serializing_if = "Vec::is_empty")]
+    pub kicked: Vec<KickedDevice>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub other: Other,
+}
+
+/// What a [`StateChange`] is about.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StateInfo {
+    /// `Login`, `Logout` or `Disconnect`.
+    #[serde(rename = "Action")]
+    pub action: String,
+    /// The user.
+    #[serde(rename = "To_Account")]
+    pub user_id: String,
+    /// `Register`, `Unregister`, `LinkClose` or `TimeOut`.
+    #[serde(rename = "Reason", default)]
+    pub reason: String,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub other: Other,
+}
+
+/// A device that lost its login.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct KickedDevice {
+    /// Such as `Windows`.
+    #[serde(rename = "Platform", default)]
+    pub platform: String,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub other: Other,
+}
+
 impl Webhook {
-    /// Reads a body. Never fails: what is not understood is a value too.
-    pub fn parse(body: &[u8]) -> Webhook {
-        Webhook::parse_as(body, "")
+    /// Reads a body. `query_command` counts when the body names no command.
+    pub fn parse(query_command: &str, body: &[u8]) -> Webhook {
+        let mut fields = match json::parse(body) {
+            Ok(fields) => fields,
+            Err(error) => {
+                let reason = match error {
+                    JsonError::Empty => UnreadableReason::Empty,
+                    JsonError::Syntax => UnreadableReason::Json,
+                    JsonError::NotObject => UnreadableReason::NotObject,
+                };
+                return Webhook::Unreadable { command: query_command.to_owned(), reason };
+            }
+        };
+        let named = fields.get(COMMAND).and_then(Value::as_str).filter(|name| !name.is_empty());
+        let command = named.unwrap_or(query_command).to_owned();
+        let typed = match command.as_str() {
+            command::BEFORE_SEND_MSG => typed(&mut fields).map(Webhook::BeforeSendMsg),
+            command::AFTER_SEND_MSG => typed(&mut fields).map(Webhook::AfterSendMsg),
+            command::AFTER_MSG_REPORT => typed(&mut fields).map(Webhook::AfterMsgReport),
+            command::AFTER_MSG_WITHDRAW => typed(&mut fields).map(Webhook::AfterMsgWithDraw),
+            command::STATE_CHANGE => typed(&mut fields).map(Webhook::StateChange),
+            _ => return Webhook::Unknown { command, body: Value::Object(fields) },
+        };
+        typed.unwrap_or(Webhook::Unreadable { command, reason: UnreadableReason::Fields })
     }
 
-    /// Reads a body that may lack its command, which the query has too.
-    pub fn parse_as(body: &[u8], command: &str) -> Webhook {
-        let Some(fields) = object(body) else { return Webhook::Unreadable };
-        let command = text(&fields, "CallbackCommand").unwrap_or_else(|| command.to_owned());
-        let known = match command.as_str() {
-            "C2C.CallbackBeforeSendMsg" => message(&fields).map(Webhook::BeforeSendMsg),
-            "C2C.CallbackAfterSendMsg" => message(&fields).map(|message| {
-                Webhook::AfterSendMsg(AfterSend {
-                    message,
-                    send_msg_result: number(&fields, "SendMsgResult").unwrap_or(0),
-                    error_info: text(&fields, "ErrorInfo").unwrap_or_default(),
-                    unread: number(&fields, "UnreadMsgNum"),
-                })
-            }),
-            _ => None,
-        };
-        known.unwrap_or(Webhook::Unknown { command, body: fields })
-    }
-
-    /// What repeats of this webhook have in common and nothing else has. It begins with the message's time, so
-    /// that keys grow.
-    pub fn dedup_key(&self, sdk_app_id: u64, raw_body: &[u8]) -> String {
-        let (message, command) = match self {
-            Webhook::BeforeSendMsg(message) => (message, "before"),
-            Webhook::AfterSendMsg(sent) => (&sent.message, "after"),
-            _ => return format!("h:{}", hex::encode(Sha256::digest(raw_body))),
-        };
-        let mut parts = Sha256::new();
-        for part in [&sdk_app_id.to_string(), command, &message.from, &message.to, &message.msg_key] {
-            parts.update(part);
-            parts.update([0]);
+    /// `CallbackCommand`; may be empty when the webhook is unknown or unreadable.
+    pub fn command(&self) -> &str {
+        match self {
+            Webhook::BeforeSendMsg(_) => command::BEFORE_SEND_MSG,
+            Webhook::AfterSendMsg(_) => command::AFTER_SEND_MSG,
+            Webhook::AfterMsgReport(_) => command::AFTER_MSG_REPORT,
+            Webhook::AfterMsgWithDraw(_) => command::AFTER_MSG_WITHDRAW,
+            Webhook::StateChange(_) => command::STATE_CHANGE,
+            Webhook::Unknown { command, .. } | Webhook::Unreadable { command, .. } => command,
         }
-        format!("{:012}:{}", message.msg_time.max(0), &hex::encode(parts.finalize())[..32])
+    }
+
+    /// The body as Tencent would send it, for simulators and tests; null for an unreadable one.
+    pub fn to_value(&self) -> Value {
+        let value = match self {
+            Webhook::BeforeSendMsg(message) => serde_json::to_value(message),
+            Webhook::AfterSendMsg(after) => serde_json::to_value(after),
+            Webhook::AfterMsgReport(report) => serde_json::to_value(report),
+            Webhook::AfterMsgWithDraw(recall) => serde_json::to_value(recall),
+            Webhook::StateChange(change) => serde_json::to_value(change),
+            Webhook::Unknown { body, .. } => return body.clone(),
+            Webhook::Unreadable { .. } => return Value::Null,
+        };
+        match value {
+            Ok(Value::Object(mut fields)) => {
+                fields.insert(COMMAND.to_owned(), self.command().into());
+                Value::Object(fields)
+            }
+            _ => Value::Null,
+        }
+    }
+
+    /// A text that is the same for each repetition of this webhook, and for no other: time first, so that an
+    /// index on it grows at one end. `raw_body` identifies what cannot be identified otherwise.
+    pub fn dedup_key(&self, sdk_app_id: u64, raw_body: &[u8]) -> String {
+        let command = self.command();
+        match self {
+            Webhook::BeforeSendMsg(m) | Webhook::AfterSendMsg(AfterSend { message: m, .. }) => {
+                key(m.msg_time, sdk_app_id, command, &[&m.from, &m.to, &m.msg_key])
+            }
+            Webhook::AfterMsgReport(r) => key(
+                r.last_read_time,
+                sdk_app_id,
+                command,
+                &[&r.reader, &r.peer, &r.last_read_time.to_string()],
+            ),
+            // A recall has no time of its own.
+            Webhook::AfterMsgWithDraw(r) => key(0, sdk_app_id, command, &[&r.from, &r.to, &r.msg_key]),
+            Webhook::StateChange(StateChange { event_time: Some(ms), info, .. }) => {
+                key(ms / 1000, sdk_app_id, command, &[&info.user_id, &ms.to_string(), &info.action])
+            }
+            _ => {
+                let app = sdk_app_id.to_string();
+                format!("h:{}", hash(&[app.as_bytes(), raw_body]))
+            }
+        }
     }
 }
 
-/// A message needs both sides; everything else may be missing.
-fn message(fields: &Map<String, Value>) -> Option<C2cMessage> {
-    let unsigned = |name: &str| number(fields, name).and_then(|n| u32::try_from(n).ok()).unwrap_or_default();
-    let (msg_seq, msg_random) = (unsigned("MsgSeq"), unsigned("MsgRandom"));
-    let msg_time = number(fields, "MsgTime").unwrap_or_default();
-    Some(C2cMessage {
-        from: text(fields, "From_Account").filter(|id| !id.is_empty())?,
-        to: text(fields, "To_Account").filter(|id| !id.is_empty())?,
-        msg_seq,
-        msg_random,
-        msg_time,
-        // Every documented key has this form; without one, it stands in.
-        msg_key: text(fields, "MsgKey").unwrap_or_else(|| format!("{msg_seq}_{msg_random}_{msg_time}")),
-        online_only: number(fields, "OnlineOnlyFlag") == Some(1),
-        body: fields
-            .get("MsgBody")
-            .and_then(Value::as_array)
-            .map(|list| list.iter().map(Element::from_value).collect())
-            .unwrap_or_default(),
-        cloud_custom_data: text(fields, "CloudCustomData").filter(|data| !data.is_empty()),
-    })
+const COMMAND: &str = "CallbackCommand";
+
+fn typed<T: DeserializeOwned>(fields: &mut Map<String, Value>) -> Option<T> {
+    let mut fields = std::mem::take(fields);
+    fields.remove(COMMAND);
+    serde_json::from_value(Value::Object(fields)).ok()
+}
+
+/// See [`Webhook::dedup_key`].
+pub(crate) fn key(time_s: i64, sdk_app_id: u64, command: &str, parts: &[&str]) -> String {
+    let app = sdk_app_id.to_string();
+    let mut all = vec![app.as_bytes(), command.as_bytes()];
+    all.extend(parts.iter().map(|part| part.as_bytes()));
+    format!("{:012}:{}", time_s.max(0), &hash(&all)[..32])
+}
+
+/// SHA-256 over the parts, each with its length, so that no two lists of parts look alike.
+fn hash(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hex::encode(hash.finalize())
 }

@@ -1,96 +1,145 @@
-//! Paths and bodies of the REST API, as a client sends and a server reads them.
+//! The requests and answers of the REST API as they are on the wire, for the client and for simulators.
+//!
+//! The body of [`SENDMSG`] is a [`SendMsg`](crate::SendMsg), that of [`ADMIN_GETROAMMSG`] a
+//! [`HistoryQuery`](crate::HistoryQuery).
 
-use crate::element::Element;
 use serde::{Deserialize, Serialize};
 
-/// `account_import`
+use crate::history::HistoryMessage;
+use crate::lenient;
+
+/// Path of the call that makes an account.
 pub const ACCOUNT_IMPORT: &str = "/v4/im_open_login_svc/account_import";
-/// `account_delete`
+/// Path of the call that deletes accounts.
 pub const ACCOUNT_DELETE: &str = "/v4/im_open_login_svc/account_delete";
-/// `sendmsg`
+/// Path of the call that sends a one-to-one message.
 pub const SENDMSG: &str = "/v4/openim/sendmsg";
-/// `admin_getroammsg`
+/// Path of the call that reads the history of a conversation.
 pub const ADMIN_GETROAMMSG: &str = "/v4/openim/admin_getroammsg";
 
-/// Body of `account_import`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct AccountImport {
-    /// At most 32 bytes. Older callers say `Identifier`.
+/// What every answer has. Decide on `error_code` only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// `OK` or `FAIL`.
+    #[serde(rename = "ActionStatus", default)]
+    pub action_status: String,
+    /// In words; may be missing, and may be there on success.
+    #[serde(rename = "ErrorInfo", default, deserialize_with = "lenient::text")]
+    pub error_info: String,
+    /// 0 when it was done.
+    #[serde(rename = "ErrorCode", deserialize_with = "lenient::number")]
+    pub error_code: i64,
+}
+
+impl Envelope {
+    /// `{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}`.
+    pub fn ok() -> Envelope {
+        Envelope { action_status: "OK".to_owned(), error_info: String::new(), error_code: 0 }
+    }
+
+    /// A refusal.
+    pub fn fail(code: i64, info: impl Into<String>) -> Envelope {
+        Envelope { action_status: "FAIL".to_owned(), error_info: info.into(), error_code: code }
+    }
+}
+
+/// Body of [`ACCOUNT_IMPORT`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountImportRequest {
+    /// At most 32 bytes. Called `Identifier` in older pages.
     #[serde(rename = "UserID", alias = "Identifier")]
     pub user_id: String,
     /// At most 500 bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "Nick", default, skip_serializing_if = "Option::is_none")]
     pub nick: Option<String>,
     /// At most 500 bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "FaceUrl", default, skip_serializing_if = "Option::is_none")]
     pub face_url: Option<String>,
 }
 
-/// Body of `account_delete`: at most 100 accounts.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct AccountDelete {
-    /// The accounts.
-    pub delete_item: Vec<UserId>,
+/// Body of [`ACCOUNT_DELETE`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountDeleteRequest {
+    /// At most 100.
+    #[serde(rename = "DeleteItem")]
+    pub items: Vec<DeleteItem>,
 }
 
-/// One account in a list.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct UserId {
-    /// The UserID.
-    #[serde(rename = "UserID")]
+/// One account to delete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteItem {
+    /// The account.
+    #[serde(rename = "UserID", alias = "Identifier")]
     pub user_id: String,
 }
 
-/// Body of `sendmsg`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SendMsgBody {
-    /// 1: also in the sender's history.
-    #[serde(rename = "SyncOtherMachine", skip_serializing_if = "Option::is_none")]
-    pub sync_other_machine: Option<u8>,
-    /// The sender.
-    #[serde(rename = "From_Account", skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// The receiver.
-    #[serde(rename = "To_Account")]
-    pub to: String,
-    /// Orders messages of one second.
-    #[serde(rename = "MsgSeq", skip_serializing_if = "Option::is_none")]
-    pub msg_seq: Option<u32>,
-    /// Tells messages of one second apart.
-    #[serde(rename = "MsgRandom")]
-    pub msg_random: u32,
-    /// Webhooks that this message shall not cause.
-    #[serde(rename = "ForbidCallbackControl", default, skip_serializing_if = "Vec::is_empty")]
-    pub forbid_callback_control: Vec<String>,
-    /// The elements.
-    #[serde(rename = "MsgBody")]
-    pub body: Vec<Element>,
-    /// Kept with the message.
-    #[serde(rename = "CloudCustomData", skip_serializing_if = "Option::is_none")]
-    pub cloud_custom_data: Option<String>,
+/// Answer of [`ACCOUNT_DELETE`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountDeleteAnswer {
+    /// Whether the call as a whole was done.
+    #[serde(flatten)]
+    pub envelope: Envelope,
+    /// What became of each account.
+    #[serde(rename = "ResultItem")]
+    pub items: Vec<ResultItem>,
 }
 
-/// Body of `admin_getroammsg`. Older callers say `From_Account` and `To_Account`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RoamMsgBody {
-    /// Whose view.
-    #[serde(rename = "Operator_Account", alias = "From_Account")]
-    pub operator: String,
-    /// The other side.
-    #[serde(rename = "Peer_Account", alias = "To_Account")]
-    pub peer: String,
-    /// How many are wanted.
-    #[serde(rename = "MaxCnt")]
-    pub max_cnt: u32,
-    /// Unix seconds, inclusive.
-    #[serde(rename = "MinTime")]
-    pub min_time: i64,
-    /// Unix seconds, inclusive.
-    #[serde(rename = "MaxTime")]
-    pub max_time: i64,
-    /// Where the next page begins.
-    #[serde(rename = "LastMsgKey", skip_serializing_if = "Option::is_none")]
+/// What became of one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultItem {
+    /// The account.
+    #[serde(rename = "UserID", alias = "Identifier")]
+    pub user_id: String,
+    /// 0 when it was done.
+    #[serde(rename = "ResultCode", deserialize_with = "lenient::number")]
+    pub result_code: i64,
+    /// In words.
+    #[serde(rename = "ResultInfo", default, deserialize_with = "lenient::text")]
+    pub result_info: String,
+}
+
+/// Answer of [`SENDMSG`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendMsgAnswer {
+    /// Whether it was done.
+    #[serde(flatten)]
+    pub envelope: Envelope,
+    /// Seconds since 1970, by the server's clock.
+    #[serde(rename = "MsgTime", deserialize_with = "lenient::number")]
+    pub msg_time: i64,
+    /// The message's id.
+    #[serde(rename = "MsgKey")]
+    pub msg_key: String,
+}
+
+/// Answer of [`ADMIN_GETROAMMSG`]; the client reads its entries one by one, so that a broken one costs no other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryAnswer {
+    /// Whether it was done.
+    #[serde(flatten)]
+    pub envelope: Envelope,
+    /// Whether there are no older messages.
+    #[serde(
+        rename = "Complete",
+        deserialize_with = "lenient::flag",
+        serialize_with = "lenient::flag_as_number"
+    )]
+    pub complete: bool,
+    /// How many messages there are on this page.
+    #[serde(rename = "MsgCnt", default, deserialize_with = "lenient::number")]
+    pub msg_count: u32,
+    /// The time of the oldest message, in seconds since 1970.
+    #[serde(
+        rename = "LastMsgTime",
+        default,
+        deserialize_with = "lenient::opt_number",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub last_msg_time: Option<i64>,
+    /// The key of the oldest message.
+    #[serde(rename = "LastMsgKey", default, skip_serializing_if = "Option::is_none")]
     pub last_msg_key: Option<String>,
+    /// The messages, oldest first.
+    #[serde(rename = "MsgList", default)]
+    pub messages: Vec<HistoryMessage>,
 }

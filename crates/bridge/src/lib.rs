@@ -1,1 +1,88 @@
 //! What happens to a message: every flow as functions and jobs.
+//!
+//! [`Bridge::push_arrival`] and [`Bridge::webhook_arrival`] say what a verified webhook asks for; the store
+//! keeps it. [`Worker`] claims lanes and runs their jobs one after another: `intake.rs` (a push becomes a
+//! message), `relay.rs` (a message goes to the agent), `webhook.rs` (an agent's message is taken in),
+//! `answer.rs` (it goes to the customer), `ghosts.rs` (the customer's IM account comes and goes). `convert/`
+//! is the only place that sees both protocols.
+
+mod account;
+mod answer;
+mod arrive;
+mod convert;
+mod ghosts;
+mod intake;
+mod limiter;
+mod notice;
+mod relay;
+mod token;
+mod webhook;
+mod worker;
+
+pub use account::{Account, OnUnsubscribe, Patience};
+pub use worker::{Timing, Worker};
+
+use desk::{Clock, Entropy};
+use limiter::Limiter;
+use std::collections::HashMap;
+use std::sync::Arc;
+use store::Store;
+use token::TokenKeeper;
+use tokio::sync::Notify;
+
+/// What every flow needs: the store, both clients, the accounts, clock and randomness. Cheap to clone.
+#[derive(Clone)]
+pub struct Bridge {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    clock: Clock,
+    entropy: Entropy,
+    accounts: HashMap<String, Account>,
+    im: im::Client,
+    im_rate: Limiter,
+    tokens: TokenKeeper,
+    patience: Patience,
+    work: Notify,
+}
+
+impl Bridge {
+    /// Joins the parts. `im_rate` is how many calls per second and API IM takes.
+    pub fn new(
+        store: Store,
+        accounts: Vec<Account>,
+        im: im::Client,
+        im_rate: u32,
+        patience: Patience,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Bridge {
+        let tokens = TokenKeeper::new(store.clone(), clock.clone(), &entropy);
+        let accounts = accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
+        let inner = Inner {
+            store,
+            clock,
+            entropy,
+            accounts,
+            im,
+            im_rate: Limiter::new(im_rate),
+            tokens,
+            patience,
+            work: Notify::new(),
+        };
+        Bridge { inner: Arc::new(inner) }
+    }
+
+    /// Tells the worker that something was put on a lane.
+    pub fn wake(&self) {
+        self.inner.work.notify_one();
+    }
+}
+
+impl std::fmt::Debug for Bridge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bridge")
+    }
+}

@@ -67,8 +67,10 @@ pub enum Reason {
     Unreachable,
     /// The account or the app is set up wrongly (secret, IP list, permission).
     Setup,
-    /// The content was refused, or is of a kind that cannot be sent.
+    /// The content was refused.
     Content,
+    /// A kind of message that cannot go to WeChat.
+    UnsupportedKind,
     /// The text is empty.
     Empty,
     /// An earlier part of the same message failed or is unsure, so this one was not sent.
@@ -78,6 +80,26 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Reads the word back; `None` for a word that is no reason.
+    pub fn parse(word: &str) -> Option<Reason> {
+        use Reason::*;
+        let all = [
+            Unsubscribed,
+            WindowClosed,
+            CountUsedUp,
+            CustomerRefuses,
+            Busy,
+            Unreachable,
+            Setup,
+            Content,
+            UnsupportedKind,
+            Empty,
+            EarlierPart,
+            Refused,
+        ];
+        all.into_iter().find(|reason| reason.as_str() == word)
+    }
+
     /// The word used in the database, in logs and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -89,6 +111,7 @@ impl Reason {
             Reason::Unreachable => "unreachable",
             Reason::Setup => "setup",
             Reason::Content => "content",
+            Reason::UnsupportedKind => "unsupported_kind",
             Reason::Empty => "empty",
             Reason::EarlierPart => "earlier_part",
             Reason::Refused => "refused",

@@ -41,8 +41,6 @@ pub enum Notice<'a> {
     UnsupportedKind,
     /// The customer does not follow the account any more.
     CustomerLeft,
-    /// The customer follows the account (again).
-    CustomerFollowed,
 }
 
 /// The notice as it is shown to the agent.
@@ -85,9 +83,6 @@ pub fn notice(language: Language, notice: Notice<'_>) -> String {
         (Language::En, Notice::CustomerLeft) => {
             "The customer has unfollowed the account and cannot be written to now.".into()
         }
-        (Language::Zh, Notice::CustomerFollowed) => "客户关注了公众号。".into(),
-        (Language::Ja, Notice::CustomerFollowed) => "お客様がアカウントをフォローしました。".into(),
-        (Language::En, Notice::CustomerFollowed) => "The customer now follows the account.".into(),
     };
     format!("{SIGNATURE}{words}")
 }
@@ -138,6 +133,9 @@ pub fn reason_words(language: Language, reason: Reason) -> &'static str {
         (Reason::Content, Zh) => "微信不接受此内容，请修改后再发。",
         (Reason::Content, Ja) => "WeChatがこの内容を受け付けません。書き直してお送りください。",
         (Reason::Content, En) => "WeChat does not accept this content; please reword it.",
+        (Reason::UnsupportedKind, Zh) => "此类消息无法发送到微信，请改用文字。",
+        (Reason::UnsupportedKind, Ja) => "この種類のメッセージはWeChatへ送れません。文字でお送りください。",
+        (Reason::UnsupportedKind, En) => "This kind of message cannot be sent to WeChat; please use text.",
         (Reason::Empty, Zh) => "内容为空。",
         (Reason::Empty, Ja) => "内容が空です。",
         (Reason::Empty, En) => "The text is empty.",
@@ -212,7 +210,6 @@ mod tests {
             Notice::Unsure { excerpt: "x" },
             Notice::UnsupportedKind,
             Notice::CustomerLeft,
-            Notice::CustomerFollowed,
         ];
         for which in notices {
             let texts = [Language::Zh, Language::Ja, Language::En].map(|language| notice(language, which));

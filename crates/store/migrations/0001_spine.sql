@@ -127,7 +127,7 @@ CREATE TABLE attempt (
     outcome TEXT,
     detail TEXT
 );
-CREATE INDEX attempt_open ON attempt (delivery) WHERE ended_at IS NULL;
+CREATE INDEX attempt_of ON attempt (delivery);
 
 -- One access_token per account, shared by all nodes; `refresh_until` is the lock of who fetches the next.
 CREATE TABLE token (

@@ -31,7 +31,7 @@ pub struct InboxRow {
     pub kind: String,
     /// When it came.
     pub received_at: Millis,
-    /// The query string, of unreadable ones.
+    /// The query string of unreadable pushes; the command of webhooks.
     pub query: Option<String>,
     /// The decrypted body; the raw one where it could not be read.
     pub body: Vec<u8>,

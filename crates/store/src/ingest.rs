@@ -40,7 +40,8 @@ pub struct Arrival {
     pub kind: &'static str,
     /// When it came.
     pub received_at: Millis,
-    /// The query string, kept with unreadable bodies so that they can be opened later.
+    /// What besides the body is needed to read it later: the query string of an unreadable push, the command
+    /// of a webhook.
     pub query: Option<String>,
     /// The decrypted body; the raw one where it could not be read.
     pub body: Vec<u8>,

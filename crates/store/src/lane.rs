@@ -242,6 +242,17 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Takes back every lane that is held. Only for the one process that may serve this database: whoever held
+    /// them is dead.
+    pub(crate) async fn take_back_lanes(&mut self) -> Result<(), Error> {
+        execute!(
+            self,
+            "UPDATE lane SET holder = NULL, epoch = epoch + 1, ready_at = (SELECT now FROM clock) \
+             WHERE ready_at IS NOT NULL AND holder IS NOT NULL"
+        )?;
+        Ok(())
+    }
+
     /// Takes part in the lane's fence: whatever this transaction does is kept only if the lane is still held.
     pub async fn fence(&mut self, lane: &Lane) -> Result<(), Error> {
         held(execute!(

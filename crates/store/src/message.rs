@@ -51,6 +51,8 @@ pub struct Delivery {
     pub id: String,
     /// Where it stands.
     pub state: DeliveryState,
+    /// Why it failed.
+    pub reason: Option<Reason>,
     /// The words to be delivered.
     pub body: String,
     /// Who sends it: a ghost, or empty towards WeChat.
@@ -142,18 +144,19 @@ impl Tx<'_> {
 
     /// The parts of a message, in order.
     pub async fn deliveries(&mut self, message: &str) -> Result<Vec<Delivery>, Error> {
-        type Row = (String, String, String, String, String, Option<i64>, i64, Option<i64>);
+        type Row = (String, String, Option<String>, String, String, String, Option<i64>, i64, Option<i64>);
         let rows = rows!(
             self,
             Row,
-            "SELECT id, state, body, sender, recipient, msg_seq, tries, first_try_at \
+            "SELECT id, state, reason, body, sender, recipient, msg_seq, tries, first_try_at \
              FROM delivery WHERE message = $1 ORDER BY part",
             message
         )?;
-        let delivery = |(id, state, body, sender, recipient, msg_seq, tries, first_try_at): Row| {
+        let delivery = |(id, state, reason, body, sender, recipient, msg_seq, tries, first_try_at): Row| {
             Ok(Delivery {
                 id,
                 state: DeliveryState::parse(&state).ok_or(Error::Unknown("state of a delivery"))?,
+                reason: reason.as_deref().and_then(Reason::parse),
                 body,
                 sender,
                 recipient,
@@ -214,6 +217,40 @@ impl Tx<'_> {
             outcome.reason.map(Reason::as_str),
             outcome.msg_key,
             now
+        )?;
+        Ok(())
+    }
+
+    /// How many parts of a message are not sent.
+    pub async fn parts_unsent(&mut self, message: &str) -> Result<i64, Error> {
+        let row = crate::sql::row!(
+            self,
+            (i64,),
+            "SELECT COUNT(*) FROM delivery WHERE message = $1 AND state <> 'sent'",
+            message
+        )?;
+        Ok(row.map_or(0, |(left,)| left))
+    }
+
+    /// How many attempts at a delivery ended with this detail.
+    pub async fn attempts_with(&mut self, delivery: &str, detail: &str) -> Result<u32, Error> {
+        let row = crate::sql::row!(
+            self,
+            (i64,),
+            "SELECT COUNT(*) FROM attempt WHERE delivery = $1 AND detail = $2",
+            delivery,
+            detail
+        )?;
+        Ok(row.map_or(0, |(count,)| u32::try_from(count).unwrap_or(u32::MAX)))
+    }
+
+    /// Lets another ghost send what is left of a message.
+    pub async fn change_sender(&mut self, message: &str, sender: &str) -> Result<(), Error> {
+        execute!(
+            self,
+            "UPDATE delivery SET sender = $2 WHERE message = $1 AND state = 'waiting'",
+            message,
+            sender
         )?;
         Ok(())
     }

@@ -65,6 +65,7 @@ impl Store {
         };
         let fresh_id = desk::Id::<()>::new(clock, entropy);
         let created_at = clock.now();
+        let exclusive = options.exclusive;
         let id = pool
             .write(move |tx| {
                 Box::pin(async move {
@@ -73,6 +74,9 @@ impl Store {
                         sqlx::query("SELECT pg_advisory_xact_lock(7835310)").execute(&mut **conn).await?;
                     }
                     migrate::migrate(tx).await?;
+                    if let (true, Conn::Sqlite(_)) = (exclusive, &tx.conn) {
+                        tx.take_back_lanes().await?;
+                    }
                     match migrate::meta(tx, "store").await? {
                         Some(id) => Ok(id),
                         None => {

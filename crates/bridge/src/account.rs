@@ -1,0 +1,52 @@
+//! One Official Account, as the flows see it.
+
+use desk::{Language, Millis};
+use secrecy::SecretString;
+
+/// One Official Account.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its id in configuration, paths, database and metrics.
+    pub id: String,
+    /// WeChat's AppID.
+    pub app_id: String,
+    /// WeChat's AppSecret.
+    pub app_secret: SecretString,
+    /// The client for this account's API host.
+    pub client: wechat::Client,
+    /// IM UserIDs of its agents; the first is asked first.
+    pub agents: Vec<String>,
+    /// Of what the gateway says to agents.
+    pub language: Language,
+    /// What becomes of the ghost of a customer who unfollows.
+    pub on_unsubscribe: OnUnsubscribe,
+    /// Passive reply to a follow; none if empty.
+    pub welcome: String,
+    /// Passive reply to the message that opens a conversation; none if empty.
+    pub waiting: String,
+}
+
+/// What becomes of the ghost of a customer who unfollows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnsubscribe {
+    /// It is deleted in IM; if the customer comes back, the next generation is imported.
+    Delete,
+    /// It stays, with its history.
+    Keep,
+}
+
+/// How long each kind of job may hold its lane, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// A customer's message on its way to IM.
+    pub relay: Millis,
+    /// An agent's answer on its way to WeChat.
+    pub answer: Millis,
+}
+
+impl Default for Patience {
+    /// A day each: an outage of an afternoon loses nothing, and nothing waits for ever.
+    fn default() -> Self {
+        Patience { relay: 86_400_000, answer: 86_400_000 }
+    }
+}

@@ -1,0 +1,227 @@
+//! Job `answer`: an agent's message goes to the customer by `custom/send`.
+//!
+//! WeChat knows no key that makes a repeat harmless. The attempt is committed before the call; a call whose
+//! end is unknown, or that was under way when its holder died, is *unsure* for good and the agent is told.
+
+use crate::convert::{Told, wechat_outcome};
+use crate::token::Trouble;
+use crate::worker::{Held, Step};
+use crate::{Account, Bridge, notice};
+use desk::delivery::{Past, after_answer};
+use desk::words::{Notice, excerpt};
+use desk::{DeliveryState, Next, Reason, Tried};
+use secrecy::SecretString;
+use std::time::Instant;
+use store::{AttemptId, Delivery, Error, Job, Outcome, faults};
+
+/// WeChat's busy answer.
+const BUSY: &str = "-1";
+
+impl Bridge {
+    pub(crate) async fn answer(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
+        let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
+            return self.put_off(held, &job, 60_000).await;
+        };
+        let message = job.subject.clone();
+        let deliveries =
+            self.inner.store.read(move |tx| Box::pin(async move { tx.deliveries(&message).await })).await?;
+        let Some(delivery) = deliveries.into_iter().find(|delivery| delivery.state != DeliveryState::Sent)
+        else {
+            return self.finish(held, &job).await;
+        };
+        match delivery.state {
+            DeliveryState::Waiting => self.send_answer(held, job, &account, &delivery).await,
+            // A part that could not go out from the start: it is its turn now, and the agent is told.
+            DeliveryState::Failed => {
+                let reason = delivery.reason.unwrap_or(Reason::Refused);
+                self.conclude(held, job, &account, &delivery, Next::Failed(reason), "taken in").await
+            }
+            // Somebody died with this call under way.
+            _ => self.conclude(held, job, &account, &delivery, Next::Unsure, "taken over").await,
+        }
+    }
+
+    async fn send_answer(
+        &self,
+        held: &mut Held,
+        job: Job,
+        account: &Account,
+        delivery: &Delivery,
+    ) -> Result<Step, Error> {
+        let (id, openid) = (account.id.clone(), held.lane.openid.clone());
+        let customer =
+            self.inner.store.read(move |tx| Box::pin(async move { tx.customer(&id, &openid).await })).await?;
+        if customer.is_some_and(|customer| !customer.subscribed) {
+            return self
+                .conclude(held, job, account, delivery, Next::Failed(Reason::Unsubscribed), "unfollowed")
+                .await;
+        }
+        let token = match self.inner.tokens.current(account).await {
+            Ok(token) => token,
+            Err(trouble) => return self.no_token(held, job, account, delivery, &trouble).await,
+        };
+        held.before_call(self).await?;
+        faults::point("answer.before_attempt");
+        let attempt = AttemptId::new(&self.inner.clock, &self.inner.entropy);
+        let (lane, id, now) = (held.lane.clone(), delivery.id.clone(), self.inner.clock.now());
+        self.inner
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.fence(&lane).await?;
+                    tx.begin_attempt(&attempt, &id, lane.epoch, now).await
+                })
+            })
+            .await?;
+        held.still_ours()?;
+        let told = self.call(held, account, delivery, token).await?;
+        let busy = self.busy_answers(delivery).await? + u32::from(told.detail == BUSY);
+        let past = Past {
+            tries: if told.tried == Tried::Busy { busy } else { delivery.tries + 1 },
+            ..self.answer_past(&job, delivery)
+        };
+        let step =
+            self.conclude(held, job, account, delivery, after_answer(told.tried, past), &told.detail).await?;
+        faults::point("answer.after_outcome");
+        Ok(step)
+    }
+
+    /// The call; if WeChat refuses the token, once more with another.
+    async fn call(
+        &self,
+        held: &mut Held,
+        account: &Account,
+        delivery: &Delivery,
+        token: SecretString,
+    ) -> Result<Told, Error> {
+        let told = self.call_once(account, delivery, &token).await;
+        let refused = matches!(told.1, Some(code) if wechat::verdict(code) == wechat::Verdict::Token);
+        if !refused {
+            return Ok(told.0);
+        }
+        match self.inner.tokens.instead_of(account, &token).await {
+            Ok(token) => {
+                held.before_call(self).await?;
+                held.still_ours()?;
+                Ok(self.call_once(account, delivery, &token).await.0)
+            }
+            Err(trouble) => Ok(Told { tried: trouble.tried, detail: trouble.detail }),
+        }
+    }
+
+    async fn call_once(
+        &self,
+        account: &Account,
+        delivery: &Delivery,
+        token: &SecretString,
+    ) -> (Told, Option<i64>) {
+        faults::point("answer.before_call");
+        let started = Instant::now();
+        let result = account.client.send_text(token, &delivery.recipient, &delivery.body).await;
+        faults::point("answer.after_call");
+        let told = wechat_outcome(&result);
+        self.observe(account, "custom/send", &told, started);
+        let code = match result {
+            Err(wechat::CallError::Refused(errcode)) => Some(errcode.code),
+            _ => None,
+        };
+        (told, code)
+    }
+
+    async fn no_token(
+        &self,
+        held: &Held,
+        job: Job,
+        account: &Account,
+        delivery: &Delivery,
+        trouble: &Trouble,
+    ) -> Result<Step, Error> {
+        // Counted by the job's own tries: no attempt is open.
+        let past = Past {
+            tries: u32::try_from(job.tries).unwrap_or(u32::MAX).saturating_add(1),
+            ..self.answer_past(&job, delivery)
+        };
+        match after_answer(trouble.tried, past) {
+            Next::RetryIn(delay) => self.put_off(held, &job, delay).await,
+            next => self.conclude(held, job, account, delivery, next, &trouble.detail).await,
+        }
+    }
+
+    fn answer_past(&self, job: &Job, delivery: &Delivery) -> Past {
+        Past {
+            tries: delivery.tries + 1,
+            waited: self.inner.clock.now() - job.since,
+            patience: self.inner.patience.answer,
+            dice: self.inner.entropy.u32(),
+        }
+    }
+
+    async fn busy_answers(&self, delivery: &Delivery) -> Result<u32, Error> {
+        let id = delivery.id.clone();
+        self.inner.store.read(move |tx| Box::pin(async move { tx.attempts_with(&id, BUSY).await })).await
+    }
+
+    /// Commits how a try ended and what follows from it; the agent is told of failed and unsure in the same
+    /// transaction.
+    async fn conclude(
+        &self,
+        held: &Held,
+        job: Job,
+        account: &Account,
+        delivery: &Delivery,
+        next: Next,
+        detail: &str,
+    ) -> Result<Step, Error> {
+        let (state, reason, delay) = match next {
+            Next::Sent => (DeliveryState::Sent, None, None),
+            Next::RetryIn(delay) => (DeliveryState::Waiting, None, Some(delay)),
+            Next::Failed(reason) => (DeliveryState::Failed, Some(reason), None),
+            Next::Unsure | Next::CheckIn(_) => (DeliveryState::Unsure, None, None),
+        };
+        self.count(account, &held.lane, delivery, state, reason, detail);
+        let (lane, account, delivery) = (held.lane.clone(), account.clone(), delivery.clone());
+        let (clock, entropy, detail) =
+            (self.inner.clock.clone(), self.inner.entropy.clone(), detail.to_owned());
+        self.inner
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let now = clock.now();
+                    let excerpt = &excerpt(&delivery.body);
+                    let told = match (state, reason) {
+                        (DeliveryState::Failed, Some(Reason::UnsupportedKind)) => {
+                            Some(Notice::UnsupportedKind)
+                        }
+                        (DeliveryState::Failed, reason) => {
+                            Some(Notice::Failed { excerpt, reason: reason.unwrap_or(Reason::Refused) })
+                        }
+                        (DeliveryState::Unsure, _) => Some(Notice::Unsure { excerpt }),
+                        _ => None,
+                    };
+                    let author = tx.message(&job.subject).await?.and_then(|message| message.author);
+                    if let (Some(told), Some(author)) = (told, author) {
+                        notice::enqueue(tx, &clock, &entropy, &account, &lane.openid, &author, told).await?;
+                    }
+                    tx.fence(&lane).await?;
+                    let outcome = Outcome { state, reason, detail: &detail, msg_key: None };
+                    tx.end_attempt(&delivery.id, outcome, now).await?;
+                    match (delay, state) {
+                        (Some(delay), _) => {
+                            tx.put_off(&lane, &job, delay).await?;
+                            Ok(Step::Released)
+                        }
+                        (None, DeliveryState::Sent) if tx.parts_unsent(&job.subject).await? > 0 => {
+                            Ok(Step::Again)
+                        }
+                        (None, DeliveryState::Sent) => Ok(Step::after_finish(tx.finish(&lane, &job).await?)),
+                        (None, _) => {
+                            tx.fail_rest(&job.subject, now).await?;
+                            Ok(Step::after_finish(tx.finish(&lane, &job).await?))
+                        }
+                    }
+                })
+            })
+            .await
+            .inspect(|_| self.wake())
+    }
+}

@@ -1,0 +1,123 @@
+//! From a verified webhook to a row of the inbox: its dedup key, its passive reply, and what it asks for.
+
+use crate::{Account, Bridge};
+use sha2::{Digest, Sha256};
+use store::{Arrival, ConversationId, Effect, InboxId, Source, Work};
+use wechat::{Event, Opened, Push, PushBody};
+
+impl Bridge {
+    /// The account with this id.
+    pub fn account(&self, id: &str) -> Option<&Account> {
+        self.inner.accounts.get(id)
+    }
+
+    /// The store.
+    pub fn store(&self) -> &store::Store {
+        &self.inner.store
+    }
+
+    /// What a verified push of WeChat becomes in the inbox.
+    pub fn push_arrival(
+        &self,
+        account: &Account,
+        opened: &Opened,
+        raw_query: &str,
+        raw_body: &[u8],
+    ) -> Arrival {
+        let id = InboxId::new(&self.inner.clock, &self.inner.entropy);
+        let received_at = self.inner.clock.now();
+        let push = match &opened.push {
+            Ok(push) => push,
+            Err(unreadable) => {
+                tracing::error!(account = account.id, inbox = %id, reason = %unreadable.reason,
+                    "a push with a good signature could not be read; it is kept as unreadable");
+                metrics::counter!("tsunagi_unreadable_total", "account" => account.id.clone()).increment(1);
+                return Arrival {
+                    id,
+                    source: Source::Wechat,
+                    account: account.id.clone(),
+                    dedup_key: format!(
+                        "h:{}",
+                        hex::encode(
+                            Sha256::new().chain_update(&account.id).chain_update(raw_body).finalize()
+                        )
+                    ),
+                    kind: "unreadable",
+                    received_at,
+                    query: Some(raw_query.to_owned()),
+                    body: raw_body.to_vec(),
+                    reply: None,
+                    work: Work::Nothing,
+                };
+            }
+        };
+        let mut reply = None;
+        let effect = match &push.body {
+            PushBody::Message(_) => Some(Effect::Write {
+                conversation: ConversationId::new(&self.inner.clock, &self.inner.entropy),
+                waiting: self.passive_text(opened, push, &account.waiting),
+            }),
+            PushBody::Event(Event::Subscribe { .. }) => {
+                reply = self.passive_text(opened, push, &account.welcome);
+                Some(Effect::Follow)
+            }
+            PushBody::Event(Event::Unsubscribe) => Some(Effect::Unfollow),
+            // Kept and acknowledged; job events do not even come from a customer.
+            PushBody::Event(_) => None,
+        };
+        let work = match effect {
+            Some(effect) if !push.from.is_empty() => Work::Customer { openid: push.from.clone(), effect },
+            _ => Work::Nothing,
+        };
+        Arrival {
+            id,
+            source: Source::Wechat,
+            account: account.id.clone(),
+            dedup_key: push.dedup_key(&account.id, &opened.document),
+            kind: "push",
+            received_at,
+            query: None,
+            body: opened.document.clone(),
+            reply,
+            work,
+        }
+    }
+
+    fn passive_text(&self, opened: &Opened, push: &Push, words: &str) -> Option<Vec<u8>> {
+        if words.is_empty() {
+            return None;
+        }
+        let now = self.inner.clock.now_s();
+        let nonce = self.inner.entropy.u32().to_string();
+        let reply = push.text_reply(words, now);
+        Some(opened.seal.reply(&reply, now, &nonce, self.printable()))
+    }
+
+    /// Sixteen printable random bytes: the prefix that WeChat's own encryption uses.
+    fn printable(&self) -> [u8; 16] {
+        self.inner.entropy.bytes::<16>().map(|byte| b"0123456789abcdef"[usize::from(byte & 15)])
+    }
+
+    /// What a verified webhook of IM becomes in the inbox.
+    pub fn webhook_arrival(&self, opened: &im::Opened, sdk_app_id: u64, raw_body: &[u8]) -> Arrival {
+        let work = match &opened.webhook {
+            im::Webhook::AfterSendMsg(sent) if !sent.message.online_only => {
+                Work::Ghost { user_id: sent.message.to.clone() }
+            }
+            _ => Work::Nothing,
+        };
+        Arrival {
+            id: InboxId::new(&self.inner.clock, &self.inner.entropy),
+            source: Source::Im,
+            account: String::new(),
+            dedup_key: format!("i:{}", opened.webhook.dedup_key(sdk_app_id, raw_body)),
+            kind: "webhook",
+            received_at: self.inner.clock.now(),
+            // The body may lack its command, which the query has too.
+            query: Some(opened.command.clone()),
+            body: raw_body.to_vec(),
+            reply: None,
+            work,
+        }
+    }
+}

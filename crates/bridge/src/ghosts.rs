@@ -1,0 +1,217 @@
+//! The customer's IM account: jobs `import` and `delete`, and the import on first use.
+
+use crate::convert::{Told, im_outcome};
+use crate::intake::ghost_for;
+use crate::worker::{Held, Step};
+use crate::{Account, Bridge};
+use desk::delivery::{Past, backoff};
+use desk::{Millis, Tried};
+use std::time::Instant;
+use store::{Error, GhostState, Job, faults};
+
+/// The deletion of accounts is not enabled in the console.
+const DELETION_NOT_ENABLED: i64 = 71000;
+/// A deleted account cannot be imported again for three months.
+const DELETED_RECENTLY: i64 = 70399;
+
+/// What became of an import.
+pub(crate) enum Imported {
+    /// The ghost lives.
+    Living,
+    /// This UserID cannot be had; the customer's ghost has the given one now.
+    Renamed(String),
+    /// Not yet.
+    NotYet(Told),
+}
+
+impl Bridge {
+    /// Job `import`: a customer followed.
+    pub(crate) async fn import_ghost(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
+        let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
+            return self.put_off(held, &job, 60_000).await;
+        };
+        let user_id = job.subject.clone();
+        let ghost =
+            self.inner.store.read(move |tx| Box::pin(async move { tx.ghost(&user_id).await })).await?;
+        if ghost.is_none_or(|ghost| ghost.state != GhostState::Planned) {
+            return self.finish(held, &job).await;
+        }
+        match self.import(held, &account, &job.subject).await? {
+            Imported::Living => self.finish(held, &job).await,
+            Imported::Renamed(other) => {
+                let lane = held.lane.clone();
+                self.inner
+                    .store
+                    .write(move |tx| {
+                        Box::pin(async move { tx.become_job(&lane, &job, "import", &other).await })
+                    })
+                    .await?;
+                Ok(Step::Again)
+            }
+            Imported::NotYet(told) => {
+                let waited = self.inner.clock.now() - job.since;
+                if waited > self.inner.patience.relay || matches!(told.tried, Tried::Never(_)) {
+                    // The first message imports on first use.
+                    tracing::error!(
+                        account = account.id,
+                        detail = told.detail,
+                        "a follower could not be imported"
+                    );
+                    return self.finish(held, &job).await;
+                }
+                self.put_off(held, &job, self.pause(job.tries)).await
+            }
+        }
+    }
+
+    /// Imports a planned ghost. Repeating an import changes nothing.
+    pub(crate) async fn import(
+        &self,
+        held: &mut Held,
+        account: &Account,
+        user_id: &str,
+    ) -> Result<Imported, Error> {
+        held.before_call(self).await?;
+        self.inner.im_rate.wait("account_import").await;
+        let nick = desk::ghost::nickname(&account.id, &held.lane.openid);
+        faults::point("ghost.before_call");
+        let started = Instant::now();
+        let result = self
+            .inner
+            .im
+            .account_import(user_id, Some(&nick), None, self.inner.entropy.u32(), self.inner.clock.now_s())
+            .await;
+        faults::point("ghost.after_call");
+        let told = im_outcome(&result);
+        self.observe(account, "account_import", &told, started);
+        let now = self.inner.clock.now();
+        if told.tried == Tried::Done {
+            let user_id = user_id.to_owned();
+            self.inner
+                .store
+                .write(move |tx| {
+                    Box::pin(async move { tx.set_ghost(&user_id, GhostState::Living, now).await })
+                })
+                .await?;
+            faults::point("ghost.after_commit");
+            return Ok(Imported::Living);
+        }
+        if matches!(&result, Err(im::CallError::Refused(code)) if code.code == DELETED_RECENTLY) {
+            let (user_id, account, openid) = (user_id.to_owned(), account.clone(), held.lane.openid.clone());
+            let renamed = self
+                .inner
+                .store
+                .write(move |tx| {
+                    Box::pin(async move {
+                        tx.set_ghost(&user_id, GhostState::Retired, now).await?;
+                        ghost_for(tx, &account, &openid, now).await
+                    })
+                })
+                .await?;
+            return Ok(Imported::Renamed(renamed));
+        }
+        if !matches!(told.tried, Tried::NotSent | Tried::Unclear) {
+            tracing::warn!(
+                account = account.id,
+                detail = told.detail,
+                "a customer's account could not be imported"
+            );
+        }
+        Ok(Imported::NotYet(told))
+    }
+
+    /// Job `delete`: a customer left, and the ghost is already given up in the store.
+    pub(crate) async fn delete_ghost(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
+        let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
+            return self.put_off(held, &job, 60_000).await;
+        };
+        held.before_call(self).await?;
+        self.inner.im_rate.wait("account_delete").await;
+        let started = Instant::now();
+        let result = self
+            .inner
+            .im
+            .account_delete(&[job.subject.as_str()], self.inner.entropy.u32(), self.inner.clock.now_s())
+            .await;
+        faults::point("unfollow.after_call");
+        let told = im_outcome(&result);
+        self.observe(&account, "account_delete", &told, started);
+        let not_enabled =
+            matches!(&result, Err(im::CallError::Refused(code)) if code.code == DELETION_NOT_ENABLED);
+        let waited = self.inner.clock.now() - job.since;
+        let again = matches!(told.tried, Tried::NotSent | Tried::Busy | Tried::TooFast | Tried::Setup);
+        if !not_enabled && again && waited < self.inner.patience.relay {
+            return self.put_off(held, &job, self.pause(job.tries)).await;
+        }
+        if not_enabled {
+            tracing::error!(
+                account = account.id,
+                "the deletion of accounts is not enabled in the IM console: the customer's account is kept (on_unsubscribe = \"keep\")"
+            );
+            metrics::counter!("tsunagi_alarms_total", "what" => "deletion_not_enabled").increment(1);
+        }
+        let (lane, now) = (held.lane.clone(), self.inner.clock.now());
+        let more = self
+            .inner
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    if not_enabled {
+                        tx.set_ghost(&job.subject, GhostState::Living, now).await?;
+                    }
+                    // An unclear end counts as deleted: the next generation has another UserID anyway.
+                    tx.finish(&lane, &job).await
+                })
+            })
+            .await?;
+        faults::point("unfollow.after_commit");
+        Ok(Step::after_finish(more))
+    }
+
+    /// Imports the agents of every account. Importing again changes nothing.
+    ///
+    /// Gives the agents that could not be imported, with IM's code.
+    pub async fn import_agents(&self) -> Vec<(String, String)> {
+        let mut missing = Vec::new();
+        for account in self.inner.accounts.values() {
+            for agent in &account.agents {
+                let told = self.import_agent(account, agent).await;
+                if told.tried != Tried::Done {
+                    missing.push((agent.clone(), told.detail));
+                }
+            }
+        }
+        missing
+    }
+
+    pub(crate) async fn import_agent(&self, account: &Account, agent: &str) -> Told {
+        self.inner.im_rate.wait("account_import").await;
+        let started = Instant::now();
+        let result = self
+            .inner
+            .im
+            .account_import(agent, None, None, self.inner.entropy.u32(), self.inner.clock.now_s())
+            .await;
+        let told = im_outcome(&result);
+        self.observe(account, "account_import", &told, started);
+        told
+    }
+
+    /// How long a job without a delivery waits before its next try.
+    pub(crate) fn pause(&self, tries: i64) -> Millis {
+        let tries = u32::try_from(tries).unwrap_or(u32::MAX).saturating_add(1);
+        backoff(Past { tries, waited: 0, patience: 0, dice: self.inner.entropy.u32() }, 1_000, 60_000)
+    }
+
+    /// Counts a call.
+    pub(crate) fn observe(&self, account: &Account, api: &'static str, told: &Told, started: Instant) {
+        let outcome = match told.tried {
+            Tried::Done => "ok",
+            Tried::NotSent => "not_sent",
+            Tried::Unclear => "unclear",
+            _ => "refused",
+        };
+        metrics::histogram!("tsunagi_call_seconds", "account" => account.id.clone(), "api" => api, "outcome" => outcome)
+            .record(started.elapsed().as_secs_f64());
+    }
+}

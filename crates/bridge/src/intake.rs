@@ -1,0 +1,211 @@
+//! Job `push`: a stored push becomes a message in a conversation, or a customer comes or goes.
+
+use crate::convert;
+use crate::worker::{Held, Step};
+use crate::{Account, Bridge, OnUnsubscribe, notice};
+use desk::split::{IM_TEXT_BYTES, split};
+use desk::words::Notice;
+use desk::{Direction, Millis};
+use store::{DeliveryId, Error, GhostState, Job, MessageId, NewMessage, Tx, faults};
+use wechat::{Event, Push, PushBody};
+
+impl Bridge {
+    pub(crate) async fn intake(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
+        let subject = job.subject.clone();
+        let row = self.inner.store.read(move |tx| Box::pin(async move { tx.inbox(&subject).await })).await?;
+        let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
+            tracing::error!(
+                account = held.lane.account,
+                inbox = job.subject,
+                "a message waits for an account that is not configured any more"
+            );
+            return self.put_off(held, &job, 60_000).await;
+        };
+        let push = row.as_ref().map(|row| Push::parse(&row.body));
+        let (Some(row), Some(Ok(push))) = (row, push) else {
+            tracing::error!(inbox = job.subject, "a stored push cannot be read; it stays in the inbox");
+            return self.finish(held, &job).await;
+        };
+        match push.body {
+            PushBody::Message(message) => {
+                let source_key = message.msg_id.map(|id| id.to_string());
+                let (kind, words) = convert::words(&message, account.language);
+                let taken = Taken { kind, words, source_key, received_at: row.received_at };
+                self.take_message(held, job, &account, taken).await
+            }
+            PushBody::Event(Event::Subscribe { .. }) => self.follow(held, job, &account).await,
+            PushBody::Event(Event::Unsubscribe) => self.unfollow(held, job, &account).await,
+            PushBody::Event(_) => self.finish(held, &job).await,
+        }
+    }
+
+    async fn take_message(
+        &self,
+        held: &Held,
+        job: Job,
+        account: &Account,
+        taken: Taken,
+    ) -> Result<Step, Error> {
+        let (clock, entropy) = (&self.inner.clock, &self.inner.entropy);
+        let now = clock.now();
+        let parts: Vec<(DeliveryId, String)> = split(&taken.words, IM_TEXT_BYTES)
+            .into_iter()
+            .map(|part| (DeliveryId::new(clock, entropy), part.to_owned()))
+            .collect();
+        let message = MessageId::new(clock, entropy);
+        let (lane, account) = (held.lane.clone(), account.clone());
+        self.inner
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let first = tx.take_seqs(&lane.account, &lane.openid, parts.len() as i64).await?;
+                    let conversation = job.note.clone();
+                    let agent = agent_for(tx, &account, &lane.openid, conversation.as_deref(), now).await?;
+                    let ghost = ghost_for(tx, &account, &lane.openid, now).await?;
+                    tx.insert_message(NewMessage {
+                        id: &message,
+                        account: &lane.account,
+                        openid: &lane.openid,
+                        direction: Direction::In,
+                        kind: taken.kind,
+                        conversation: conversation.as_deref(),
+                        author: None,
+                        source_key: taken.source_key.as_deref(),
+                        inbox: Some(&job.subject),
+                        created_at: taken.received_at,
+                    })
+                    .await?;
+                    for ((at, (id, body)), seq) in parts.iter().enumerate().zip(first..) {
+                        tx.insert_delivery(
+                            id,
+                            &message,
+                            at as i64,
+                            body,
+                            &ghost,
+                            &agent,
+                            Some(seq),
+                            None,
+                            now,
+                        )
+                        .await?;
+                    }
+                    tx.become_job(&lane, &job, "relay", message.as_str()).await?;
+                    faults::point("intake.before_commit");
+                    Ok(())
+                })
+            })
+            .await?;
+        faults::point("intake.after_commit");
+        Ok(Step::Again)
+    }
+
+    async fn follow(&self, held: &Held, job: Job, account: &Account) -> Result<Step, Error> {
+        let now = self.inner.clock.now();
+        let (lane, account) = (held.lane.clone(), account.clone());
+        self.inner
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let ghost = ghost_for(tx, &account, &lane.openid, now).await?;
+                    tx.become_job(&lane, &job, "import", &ghost).await
+                })
+            })
+            .await?;
+        Ok(Step::Again)
+    }
+
+    /// Closes the conversation. The ghost is given up in the store before IM is asked to delete it.
+    async fn unfollow(&self, held: &Held, job: Job, account: &Account) -> Result<Step, Error> {
+        let now = self.inner.clock.now();
+        let (lane, account) = (held.lane.clone(), account.clone());
+        let (clock, entropy) = (self.inner.clock.clone(), self.inner.entropy.clone());
+        faults::point("unfollow.before_retire");
+        let more = self
+            .inner
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let agent = tx.latest_agent(&lane.account, &lane.openid).await?;
+                    let ghost = tx.ghost_of(&lane.account, &lane.openid).await?;
+                    if let (OnUnsubscribe::Keep, Some(agent)) = (account.on_unsubscribe, agent) {
+                        notice::enqueue(
+                            tx,
+                            &clock,
+                            &entropy,
+                            &account,
+                            &lane.openid,
+                            &agent,
+                            Notice::CustomerLeft,
+                        )
+                        .await?;
+                    }
+                    tx.close_conversations(&lane.account, &lane.openid, "unfollow", now).await?;
+                    match (ghost, account.on_unsubscribe) {
+                        (Some(ghost), OnUnsubscribe::Delete) => {
+                            tx.set_ghost(&ghost.user_id, GhostState::Retired, now).await?;
+                            tx.become_job(&lane, &job, "delete", &ghost.user_id).await?;
+                            Ok(true)
+                        }
+                        _ => tx.finish(&lane, &job).await,
+                    }
+                })
+            })
+            .await?;
+        faults::point("unfollow.after_retire");
+        Ok(Step::after_finish(more))
+    }
+}
+
+struct Taken {
+    kind: &'static str,
+    words: String,
+    source_key: Option<String>,
+    received_at: Millis,
+}
+
+/// Who serves this conversation; if it is new, the agent with the fewest open ones.
+async fn agent_for(
+    tx: &mut Tx<'_>,
+    account: &Account,
+    openid: &str,
+    conversation: Option<&str>,
+    now: Millis,
+) -> Result<String, Error> {
+    let Some(conversation) = conversation else {
+        // A message that was stored without one goes to whoever served the customer last.
+        let last = tx.latest_agent(&account.id, openid).await?;
+        return last.or_else(|| account.agents.first().cloned()).ok_or(Error::Unknown("agent"));
+    };
+    if let Some(agent) = tx.conversation_agent(conversation).await? {
+        return Ok(agent);
+    }
+    let mut fewest: Option<(i64, &String)> = None;
+    for agent in &account.agents {
+        let open = tx.open_conversations(&account.id, agent).await?;
+        if fewest.is_none_or(|(least, _)| open < least) {
+            fewest = Some((open, agent));
+        }
+    }
+    let (_, agent) = fewest.ok_or(Error::Unknown("agent"))?;
+    tx.open_conversation(conversation, &account.id, openid, agent, now).await?;
+    Ok(agent.clone())
+}
+
+/// The UserID of the customer's ghost, planned if there is none.
+pub(crate) async fn ghost_for(
+    tx: &mut Tx<'_>,
+    account: &Account,
+    openid: &str,
+    now: Millis,
+) -> Result<String, Error> {
+    if let Some(ghost) = tx.ghost_of(&account.id, openid).await? {
+        return Ok(ghost.user_id);
+    }
+    let customer = tx.customer(&account.id, openid).await?.ok_or(Error::Unknown("customer"))?;
+    let generation = customer.generation + 1;
+    let plain = desk::ghost::user_id(&account.id, openid, generation);
+    let digest = desk::ghost::user_id_by_digest(&account.id, openid, generation);
+    let is_agent = account.agents.iter().any(|agent| agent.eq_ignore_ascii_case(&plain));
+    let names = if is_agent { vec![digest] } else { vec![plain, digest] };
+    Ok(tx.plan_ghost(&account.id, openid, generation, &names, now).await?.user_id)
+}

@@ -1,0 +1,281 @@
+//! Job `relay`: a customer's message, or a notice of ours, goes to the agent's IM client.
+//!
+//! `sendmsg` has no key that makes a repeat harmless beyond one second, so a call without a clear end is
+//! looked up in IM's history before it is repeated, with the same MsgSeq and MsgRandom.
+
+use crate::convert::{Told, im_outcome};
+use crate::ghosts::Imported;
+use crate::worker::{Held, Step};
+use crate::{Account, Bridge};
+use desk::delivery::{IM_BACKEND_TIMEOUT_MS, Past, after_relay};
+use desk::{DeliveryState, Next, Reason, Tried};
+use std::time::Instant;
+use store::{AttemptId, Delivery, Error, GhostState, Job, Outcome, faults};
+
+impl Bridge {
+    pub(crate) async fn relay(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
+        let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
+            return self.put_off(held, &job, 60_000).await;
+        };
+        let message = job.subject.clone();
+        let deliveries =
+            self.inner.store.read(move |tx| Box::pin(async move { tx.deliveries(&message).await })).await?;
+        let Some(delivery) = deliveries.into_iter().find(|delivery| !delivery.state.is_final()) else {
+            return self.finish(held, &job).await;
+        };
+        let sender = delivery.sender.clone();
+        let ghost = self.inner.store.read(move |tx| Box::pin(async move { tx.ghost(&sender).await })).await?;
+        let living = ghost.is_some_and(|ghost| ghost.state == GhostState::Living);
+        match delivery.state {
+            // Somebody died with this call under way: give IM the time to finish it, then look.
+            DeliveryState::Sending => {
+                let told = Told { tried: Tried::Unclear, detail: "taken over".into() };
+                self.settle(held, job, &account, &delivery, Next::CheckIn(IM_BACKEND_TIMEOUT_MS), &told, None)
+                    .await
+            }
+            DeliveryState::Checking => self.check(held, job, &account, &delivery).await,
+            _ if !living => self.import_first(held, job, &account, &delivery).await,
+            _ => self.send(held, job, &account, &delivery).await,
+        }
+    }
+
+    /// The ghost has to exist before it can write.
+    async fn import_first(
+        &self,
+        held: &mut Held,
+        job: Job,
+        account: &Account,
+        delivery: &Delivery,
+    ) -> Result<Step, Error> {
+        match self.import(held, account, &delivery.sender).await? {
+            Imported::Living => Ok(Step::Again),
+            Imported::Renamed(other) => {
+                let (lane, message) = (held.lane.clone(), job.subject);
+                self.inner
+                    .store
+                    .write(move |tx| {
+                        Box::pin(async move {
+                            tx.fence(&lane).await?;
+                            tx.change_sender(&message, &other).await
+                        })
+                    })
+                    .await?;
+                Ok(Step::Again)
+            }
+            Imported::NotYet(told) => {
+                if self.inner.clock.now() - job.since > self.inner.patience.relay {
+                    return self
+                        .settle(held, job, account, delivery, Next::Failed(Reason::Unreachable), &told, None)
+                        .await;
+                }
+                self.put_off(held, &job, self.pause(job.tries)).await
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        held: &mut Held,
+        job: Job,
+        account: &Account,
+        delivery: &Delivery,
+    ) -> Result<Step, Error> {
+        held.before_call(self).await?;
+        self.inner.im_rate.wait("sendmsg").await;
+        faults::point("relay.before_attempt");
+        let attempt = AttemptId::new(&self.inner.clock, &self.inner.entropy);
+        let (lane, id, now) = (held.lane.clone(), delivery.id.clone(), self.inner.clock.now());
+        self.inner
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.fence(&lane).await?;
+                    tx.begin_attempt(&attempt, &id, lane.epoch, now).await
+                })
+            })
+            .await?;
+        held.still_ours()?;
+        faults::point("relay.before_call");
+        let started = Instant::now();
+        let request = self.request(delivery);
+        let result =
+            self.inner.im.send_msg(&request, self.inner.entropy.u32(), self.inner.clock.now_s()).await;
+        faults::point("relay.after_call");
+        let told = im_outcome(&result);
+        self.observe(account, "sendmsg", &told, started);
+        if told.tried == Tried::Missing {
+            self.repair(held, account, delivery).await?;
+        }
+        let next = after_relay(told.tried, self.past(&job, delivery));
+        let msg_key = result.ok().map(|sent| sent.msg_key);
+        let step = self.settle(held, job, account, delivery, next, &told, msg_key.as_deref()).await?;
+        faults::point("relay.after_outcome");
+        Ok(step)
+    }
+
+    /// Looks for the message in the agent's history.
+    async fn check(
+        &self,
+        held: &mut Held,
+        job: Job,
+        account: &Account,
+        delivery: &Delivery,
+    ) -> Result<Step, Error> {
+        held.before_call(self).await?;
+        self.inner.im_rate.wait("admin_getroammsg").await;
+        let started = Instant::now();
+        let found = self.find_in_history(delivery).await;
+        let told = im_outcome(&found);
+        self.observe(account, "admin_getroammsg", &told, started);
+        match found {
+            Ok(Some(msg_key)) => {
+                let told = Told { tried: Tried::Done, detail: "found in history".into() };
+                self.settle(held, job, account, delivery, Next::Sent, &told, Some(&msg_key)).await
+            }
+            Ok(None) => self.send(held, job, account, delivery).await,
+            Err(_) if self.inner.clock.now() - job.since > self.inner.patience.relay => {
+                self.settle(held, job, account, delivery, Next::Unsure, &told, None).await
+            }
+            Err(_) => self.put_off(held, &job, self.pause(job.tries)).await,
+        }
+    }
+
+    async fn find_in_history(&self, delivery: &Delivery) -> Result<Option<String>, im::CallError> {
+        let (now_s, first) = (self.inner.clock.now_s(), delivery.first_try_at.unwrap_or_default());
+        let request = self.request(delivery);
+        let mut query = im::HistoryQuery {
+            operator: delivery.recipient.clone(),
+            peer: delivery.sender.clone(),
+            max_count: 100,
+            // Two seconds of grace on either side for the difference between IM's clock and ours.
+            min_time: first.div_euclid(1000) - 2,
+            max_time: now_s + 2,
+            last_msg_key: None,
+        };
+        // A page holds about 13 KB; a bound keeps a server that never says `Complete` from holding the lane.
+        for _ in 0..100 {
+            let page = self.inner.im.history(&query, self.inner.entropy.u32(), now_s).await?;
+            let ours = page.messages.iter().find(|message| {
+                message.from == delivery.sender
+                    && Some(message.msg_seq) == request.msg_seq
+                    && message.msg_random == request.msg_random
+            });
+            if let Some(message) = ours {
+                return Ok(Some(message.msg_key.clone()));
+            }
+            match page.next(&query) {
+                Some(next) => query = next,
+                None => break,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same request at every try.
+    fn request(&self, delivery: &Delivery) -> im::SendMsg {
+        let seq = delivery.msg_seq.unwrap_or_default();
+        let random = desk::ghost::msg_random(self.inner.store.id(), &delivery.sender, seq);
+        let words = vec![im::Element::text(&delivery.body)];
+        im::SendMsg::new(&delivery.sender, &delivery.recipient, seq, random, words)
+            .with_cloud_custom_data(desk::ghost::mark(&delivery.id))
+    }
+
+    /// IM says that one of the two accounts is missing: import both again.
+    async fn repair(&self, held: &mut Held, account: &Account, delivery: &Delivery) -> Result<(), Error> {
+        self.import_agent(account, &delivery.recipient).await;
+        let (sender, now) = (delivery.sender.clone(), self.inner.clock.now());
+        self.inner
+            .store
+            .write(move |tx| Box::pin(async move { tx.set_ghost(&sender, GhostState::Planned, now).await }))
+            .await?;
+        held.before_call(self).await
+    }
+
+    fn past(&self, job: &Job, delivery: &Delivery) -> Past {
+        Past {
+            tries: delivery.tries + 1,
+            waited: self.inner.clock.now() - delivery.first_try_at.unwrap_or(job.since),
+            patience: self.inner.patience.relay,
+            dice: self.inner.entropy.u32(),
+        }
+    }
+
+    /// Commits how a try ended and what follows from it.
+    #[expect(clippy::too_many_arguments, reason = "the whole of one try")]
+    async fn settle(
+        &self,
+        held: &Held,
+        job: Job,
+        account: &Account,
+        delivery: &Delivery,
+        next: Next,
+        told: &Told,
+        msg_key: Option<&str>,
+    ) -> Result<Step, Error> {
+        let (state, reason, delay) = match next {
+            Next::Sent => (DeliveryState::Sent, None, None),
+            Next::RetryIn(delay) => (DeliveryState::Waiting, None, Some(delay)),
+            Next::CheckIn(delay) => (DeliveryState::Checking, None, Some(delay)),
+            Next::Failed(reason) => (DeliveryState::Failed, Some(reason), None),
+            Next::Unsure => (DeliveryState::Unsure, None, None),
+        };
+        self.count(account, &held.lane, delivery, state, reason, &told.detail);
+        let (lane, id, now) = (held.lane.clone(), delivery.id.clone(), self.inner.clock.now());
+        let (detail, msg_key) = (told.detail.clone(), msg_key.map(str::to_owned));
+        self.inner
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.fence(&lane).await?;
+                    let outcome = Outcome { state, reason, detail: &detail, msg_key: msg_key.as_deref() };
+                    tx.end_attempt(&id, outcome, now).await?;
+                    match (delay, state) {
+                        (Some(delay), _) => {
+                            tx.put_off(&lane, &job, delay).await?;
+                            Ok(Step::Released)
+                        }
+                        (None, DeliveryState::Sent) if tx.parts_unsent(&job.subject).await? > 0 => {
+                            Ok(Step::Again)
+                        }
+                        (None, _) => {
+                            tx.fail_rest(&job.subject, now).await?;
+                            Ok(Step::after_finish(tx.finish(&lane, &job).await?))
+                        }
+                    }
+                })
+            })
+            .await
+    }
+
+    /// Logs and counts where a delivery stands after a try, without a word of it.
+    pub(crate) fn count(
+        &self,
+        account: &Account,
+        lane: &store::Lane,
+        delivery: &Delivery,
+        state: DeliveryState,
+        reason: Option<Reason>,
+        detail: &str,
+    ) {
+        let (direction, state_word) = (lane.direction.as_str(), state.as_str());
+        let reason = reason.map_or("", Reason::as_str);
+        if state == DeliveryState::Sent {
+            tracing::info!(account = account.id, direction, delivery = delivery.id, "delivered");
+        } else {
+            tracing::warn!(
+                account = account.id,
+                direction,
+                delivery = delivery.id,
+                state = state_word,
+                reason,
+                detail,
+                "not delivered"
+            );
+        }
+        if state.is_final() {
+            metrics::counter!("tsunagi_deliveries_total", "account" => account.id.clone(),
+                "direction" => direction, "state" => state_word, "reason" => reason)
+            .increment(1);
+        }
+    }
+}

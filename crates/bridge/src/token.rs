@@ -1,0 +1,169 @@
+//! Access tokens: one per account for all nodes, fetched by one of them at a time, never two at once.
+//!
+//! The token lives in the store. Whoever finds it missing or near its end takes the lock there and asks
+//! WeChat; the others wait for the result. A refused token is only replaced if it is still the stored one.
+
+use crate::Account;
+use desk::{Clock, Entropy, Millis, Tried};
+use secrecy::{ExposeSecret, SecretString};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use store::{Store, StoredToken, faults};
+
+/// A token is renewed so long before its end: WeChat hands out its successor from then on.
+const MARGIN: Millis = 300_000;
+/// The lock of who fetches; longer than a call may take.
+const LOCK: Millis = 15_000;
+/// After a failed fetch nobody of this process asks again for so long.
+const PAUSE: Duration = Duration::from_secs(5);
+
+pub(crate) struct TokenKeeper {
+    store: Store,
+    clock: Clock,
+    me: String,
+    /// Per account: one fetch at a time in this process, and what the last failure was.
+    accounts: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<(Instant, Trouble)>>>>>,
+}
+
+/// Why there is no token.
+#[derive(Debug, Clone)]
+pub(crate) struct Trouble {
+    /// What it means for the call that wanted one: nothing was sent.
+    pub(crate) tried: Tried,
+    /// For the attempt's row: a code.
+    pub(crate) detail: String,
+}
+
+impl TokenKeeper {
+    pub(crate) fn new(store: Store, clock: Clock, entropy: &Entropy) -> TokenKeeper {
+        let me = format!("{:016x}", u64::from_le_bytes(entropy.bytes()));
+        TokenKeeper { store, clock, me, accounts: Mutex::default() }
+    }
+
+    /// A token that should be good now.
+    pub(crate) async fn current(&self, account: &Account) -> Result<SecretString, Trouble> {
+        self.get(account, None).await
+    }
+
+    /// Another token than `refused`.
+    pub(crate) async fn instead_of(
+        &self,
+        account: &Account,
+        refused: &SecretString,
+    ) -> Result<SecretString, Trouble> {
+        self.get(account, Some(refused)).await
+    }
+
+    async fn get(&self, account: &Account, refused: Option<&SecretString>) -> Result<SecretString, Trouble> {
+        if let Some(token) = self.usable(account, refused, MARGIN).await? {
+            return Ok(token);
+        }
+        let gate = {
+            let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+            accounts.entry(account.id.clone()).or_default().clone()
+        };
+        let mut last_failure = gate.lock().await;
+        // Whoever held the gate before may have brought what we want.
+        if let Some(token) = self.usable(account, refused, MARGIN).await? {
+            return Ok(token);
+        }
+        let fetched = match &*last_failure {
+            Some((at, trouble)) if at.elapsed() < PAUSE => Err(trouble.clone()),
+            _ => self.fetch(account, refused).await,
+        };
+        match fetched {
+            Ok(token) => {
+                *last_failure = None;
+                Ok(token)
+            }
+            Err(trouble) => {
+                if last_failure.as_ref().is_none_or(|(at, _)| at.elapsed() >= PAUSE) {
+                    *last_failure = Some((Instant::now(), trouble.clone()));
+                }
+                // The old one is kept as long as it lives.
+                self.usable(account, refused, 0).await?.ok_or(trouble)
+            }
+        }
+    }
+
+    /// The stored token, if it lives for another `margin` and is not the refused one.
+    async fn usable(
+        &self,
+        account: &Account,
+        refused: Option<&SecretString>,
+        margin: Millis,
+    ) -> Result<Option<SecretString>, Trouble> {
+        let stored = self.store.token(&account.id).await.map_err(|error| Trouble::store(&error))?;
+        let now = self.clock.now();
+        Ok(stored
+            .filter(|stored| now < stored.expires_at - margin)
+            .filter(|stored| refused.is_none_or(|refused| refused.expose_secret() != stored.token))
+            .map(|stored| SecretString::from(stored.token)))
+    }
+
+    /// Fetches under the lock of all nodes, or waits for the node that has it.
+    async fn fetch(
+        &self,
+        account: &Account,
+        refused: Option<&SecretString>,
+    ) -> Result<SecretString, Trouble> {
+        let until = Instant::now() + Duration::from_millis(LOCK as u64);
+        while !self.store.lock_token(&account.id, &self.me, LOCK).await.map_err(|e| Trouble::store(&e))? {
+            if Instant::now() > until {
+                return Err(Trouble { tried: Tried::NotSent, detail: "token locked".into() });
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            if let Some(token) = self.usable(account, refused, MARGIN).await? {
+                return Ok(token);
+            }
+        }
+        faults::point("token.before_call");
+        let answer = account.client.stable_token(&account.app_id, &account.app_secret, false).await;
+        faults::point("token.after_call");
+        let (fetched, result) = match answer {
+            Ok(new) => {
+                let life = i64::try_from(new.expires_in).unwrap_or(7_200) * 1000;
+                let stored = StoredToken {
+                    token: new.token.expose_secret().to_owned(),
+                    expires_at: self.clock.now() + life,
+                };
+                (Some(stored), Ok(new.token))
+            }
+            Err(error) => (None, Err(Trouble::token(account, &error))),
+        };
+        self.store
+            .unlock_token(&account.id, &self.me, fetched)
+            .await
+            .map_err(|error| Trouble::store(&error))?;
+        faults::point("token.after_commit");
+        let outcome = if result.is_ok() { "ok" } else { "failed" };
+        metrics::counter!("tsunagi_token_fetches_total", "account" => account.id.clone(), "outcome" => outcome)
+            .increment(1);
+        result
+    }
+}
+
+impl Trouble {
+    fn store(error: &store::Error) -> Trouble {
+        tracing::warn!(%error, "the token could not be read or stored");
+        Trouble { tried: Tried::NotSent, detail: "store".into() }
+    }
+
+    fn token(account: &Account, error: &wechat::CallError) -> Trouble {
+        match error {
+            wechat::CallError::Refused(errcode) => {
+                tracing::error!(account = account.id, %errcode, "WeChat gives no access token");
+                let tried = match wechat::token_call_verdict(errcode.code) {
+                    wechat::Verdict::Retry | wechat::Verdict::Slow => Tried::NotSent,
+                    _ => Tried::Setup,
+                };
+                Trouble { tried, detail: format!("token {}", errcode.code) }
+            }
+            other => {
+                tracing::warn!(account = account.id, error = %other, "the access token could not be fetched");
+                Trouble { tried: Tried::NotSent, detail: "token unreachable".into() }
+            }
+        }
+    }
+}

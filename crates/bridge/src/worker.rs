@@ -1,0 +1,213 @@
+//! The worker: claims lanes that are ready and runs their jobs, one lane's jobs one after another, many
+//! lanes at once.
+//!
+//! A lane is renewed before a call that its lease might not outlast, and given back as soon as it is empty,
+//! its head has to wait, or the process is told to stop. If the process dies, its leases run out.
+
+use crate::Bridge;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::{Error, Job, Lane};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// How the worker claims.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// How long a lane is held without a sign of life.
+    pub lease: Duration,
+    /// How often the store is asked for work of which nobody told.
+    pub poll: Duration,
+    /// Lanes served at once.
+    pub lanes: usize,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Timing { lease: Duration::from_secs(30), poll: Duration::from_millis(100), lanes: 64 }
+    }
+}
+
+/// The longest that one call may take, with room to record its end.
+const LONGEST_CALL: Duration = Duration::from_secs(10);
+
+/// What a job leaves behind.
+pub(crate) enum Step {
+    /// The lane is still held: look at its head again.
+    Again,
+    /// The lane is released.
+    Released,
+}
+
+impl Step {
+    /// From what `Tx::finish` tells.
+    pub(crate) fn after_finish(more: bool) -> Step {
+        if more { Step::Again } else { Step::Released }
+    }
+}
+
+/// Runs jobs until told to stop.
+#[derive(Debug)]
+pub struct Worker {
+    bridge: Bridge,
+    timing: Timing,
+    holder: String,
+}
+
+impl Worker {
+    /// A worker for this bridge.
+    pub fn new(bridge: Bridge, timing: Timing) -> Worker {
+        let holder = format!("{:016x}", u64::from_le_bytes(bridge.inner.entropy.bytes()));
+        Worker { bridge, timing, holder }
+    }
+
+    /// Runs until `stop` is true, then lets each lane end the step that it is in and gives it back.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let places = Arc::new(Semaphore::new(self.timing.lanes));
+        let mut lanes = JoinSet::new();
+        while !*stop.borrow() {
+            let claimed = self.claim(&places).await;
+            for lane in claimed {
+                let Ok(place) = places.clone().try_acquire_owned() else { break };
+                let (bridge, stop, lease) = (self.bridge.clone(), stop.clone(), self.timing.lease);
+                lanes.spawn(async move {
+                    serve(&bridge, lane, lease, &stop).await;
+                    drop(place);
+                    // A place is free: there may be more to claim.
+                    bridge.wake();
+                });
+            }
+            tokio::select! {
+                () = self.bridge.inner.work.notified() => {}
+                () = tokio::time::sleep(self.timing.poll) => {}
+                _ = stop.changed() => {}
+            }
+            while let Some(ended) = lanes.try_join_next() {
+                report(ended);
+            }
+        }
+        while let Some(ended) = lanes.join_next().await {
+            report(ended);
+        }
+    }
+
+    async fn claim(&self, places: &Semaphore) -> Vec<Lane> {
+        let free = places.available_permits();
+        if free == 0 {
+            return Vec::new();
+        }
+        let claimed = async {
+            if !self.bridge.inner.store.anything_ready().await? {
+                return Ok(Vec::new());
+            }
+            self.bridge.inner.store.claim(&self.holder, free as i64, self.timing.lease).await
+        };
+        claimed.await.unwrap_or_else(|error: Error| {
+            tracing::error!(%error, "no work could be claimed");
+            Vec::new()
+        })
+    }
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        // The lane's lease runs out and the job is tried again.
+        tracing::error!(%error, "a job panicked");
+        metrics::counter!("tsunagi_job_panics_total").increment(1);
+    }
+}
+
+/// Runs a lane's jobs until it is released or lost.
+async fn serve(bridge: &Bridge, lane: Lane, lease: Duration, stop: &watch::Receiver<bool>) {
+    let mut held = Held { lane, lease };
+    loop {
+        let stopping = *stop.borrow();
+        match step(bridge, &mut held, stopping).await {
+            Ok(Step::Again) => {}
+            Ok(Step::Released) => return,
+            Err(Error::LeaseLost) => {
+                tracing::warn!(
+                    account = held.lane.account,
+                    epoch = held.lane.epoch,
+                    "a lane was taken over by another node"
+                );
+                return;
+            }
+            Err(error) => {
+                tracing::error!(account = held.lane.account, %error, "a job could not be carried on");
+                metrics::counter!("tsunagi_job_errors_total").increment(1);
+                let lane = held.lane.clone();
+                // Without the database the lease runs out by itself.
+                let _ = bridge
+                    .inner
+                    .store
+                    .write(move |tx| Box::pin(async move { tx.release(&lane, 1_000).await }))
+                    .await;
+                return;
+            }
+        }
+    }
+}
+
+async fn step(bridge: &Bridge, held: &mut Held, stop: bool) -> Result<Step, Error> {
+    let job = match bridge.inner.store.next_job(&held.lane).await? {
+        Some(job) if !stop => job,
+        _ => {
+            let lane = held.lane.clone();
+            bridge.inner.store.write(move |tx| Box::pin(async move { tx.release(&lane, 0).await })).await?;
+            return Ok(Step::Released);
+        }
+    };
+    held.before_call(bridge).await?;
+    match job.kind.as_str() {
+        "push" => bridge.intake(held, job).await,
+        "relay" => bridge.relay(held, job).await,
+        "webhook" => bridge.take_webhook(held, job).await,
+        "answer" => bridge.answer(held, job).await,
+        "import" => bridge.import_ghost(held, job).await,
+        "delete" => bridge.delete_ghost(held, job).await,
+        _ => Err(Error::Unknown("kind of job")),
+    }
+}
+
+/// A lane in our hands.
+pub(crate) struct Held {
+    pub(crate) lane: Lane,
+    lease: Duration,
+}
+
+impl Held {
+    /// Makes sure that the lease outlasts one call.
+    pub(crate) async fn before_call(&mut self, bridge: &Bridge) -> Result<(), Error> {
+        let left = self.lane.deadline.saturating_duration_since(Instant::now());
+        if left < LONGEST_CALL.min(self.lease / 2) {
+            bridge.inner.store.renew(&mut self.lane, self.lease).await?;
+        }
+        Ok(())
+    }
+
+    /// The last look before a call that cannot be taken back.
+    pub(crate) fn still_ours(&self) -> Result<(), Error> {
+        if Instant::now() < self.lane.deadline { Ok(()) } else { Err(Error::LeaseLost) }
+    }
+}
+
+impl Bridge {
+    /// Puts the head off and releases the lane.
+    pub(crate) async fn put_off(&self, held: &Held, job: &Job, delay: i64) -> Result<Step, Error> {
+        let (lane, job) = (held.lane.clone(), job.clone());
+        self.inner
+            .store
+            .write(move |tx| Box::pin(async move { tx.put_off(&lane, &job, delay).await }))
+            .await?;
+        Ok(Step::Released)
+    }
+
+    /// Removes the finished head.
+    pub(crate) async fn finish(&self, held: &Held, job: &Job) -> Result<Step, Error> {
+        let (lane, job) = (held.lane.clone(), job.clone());
+        let more =
+            self.inner.store.write(move |tx| Box::pin(async move { tx.finish(&lane, &job).await })).await?;
+        Ok(Step::after_finish(more))
+    }
+}

@@ -109,7 +109,7 @@ fn prepare(text: &str) -> Result<String, ParseError> {
         };
     }
     out.push_str(rest);
-    Ok(out)
+    if depth == 0 { Ok(out) } else { Err(ParseError::Truncated) }
 }
 
 /// Where the tag at the start of `markup` ends. A `>` inside quotes does not end it.

@@ -1,0 +1,16 @@
+//! The protocol against the reference: vectors, golden documents, hostile input, and the client over real HTTP.
+//! A failure case of `FAILURE-CASES.md` is tested under its number.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod calls;
+mod dedup;
+mod documents;
+mod golden;
+mod modes;
+mod odd_text;
+mod properties;
+mod sealing;
+mod secrets;
+mod server;
+mod vectors;

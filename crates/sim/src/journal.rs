@@ -84,6 +84,11 @@ impl Journal {
         self.after(n)
     }
 
+    /// The number of the newest line; 0 when there is none.
+    pub(crate) fn last(&self) -> u64 {
+        *self.last.borrow()
+    }
+
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -95,7 +95,7 @@ async fn state(State(world): State<Arc<World>>) -> Response {
                "admins": im.config.admins, "accounts": im.accounts})
     };
     answer(&json!({"wechat": accounts, "im": im, "now_ms": world.clock.now_ms(),
-                   "faults": world.faults.list()}))
+                   "faults": world.faults.list(), "journal": world.journal.last()}))
 }
 
 #[derive(Deserialize)]

@@ -104,9 +104,11 @@ async fn f45_rest_messages_come_back_as_callbacks_unless_forbidden() {
     message["MsgSeq"] = json!(3);
     message["ForbidCallbackControl"] = json!(["ForbidAfterSendMsgCallback"]);
     rest(&sim, "openim/sendmsg", message).await;
-    let both = |line: &Value| line["kind"] == "callback" && line["msg_key"].as_str().unwrap().starts_with("3_");
+    let both =
+        |line: &Value| line["kind"] == "callback" && line["msg_key"].as_str().unwrap().starts_with("3_");
     control.wait_for(Duration::from_secs(2), both).await.unwrap();
-    let mut seqs: Vec<_> = webhook.seen().iter().map(|seen| seen.json()["MsgSeq"].as_u64().unwrap()).collect();
+    let mut seqs: Vec<_> =
+        webhook.seen().iter().map(|seen| seen.json()["MsgSeq"].as_u64().unwrap()).collect();
     seqs.sort_unstable();
     assert_eq!(seqs, [2, 3]);
     assert!(webhook.seen().iter().all(|seen| seen.parameter("OptPlatform") == "RESTAPI"));
@@ -128,7 +130,11 @@ async fn f58_online_only_messages_are_marked_and_not_in_history() {
     let webhook = Webhook::im(0).await;
     let (sim, control) = im(&webhook, |_| ()).await;
     let typing = json!([{"MsgType": "TIMCustomElem", "MsgContent": {"Data": "{\"businessID\":\"user_typing_status\"}"}}]);
-    control.agent_send("user1", json!({"to": "oUser", "body": typing, "online_only": true})).await.unwrap().unwrap();
+    control
+        .agent_send("user1", json!({"to": "oUser", "body": typing, "online_only": true}))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(webhook.seen()[0].json()["OnlineOnlyFlag"], 1);
     let asked = json!({"Operator_Account": "oUser", "Peer_Account": "user1", "MaxCnt": 9, "MinTime": 0, "MaxTime": 4_000_000_000_u64});
     assert_eq!(rest(&sim, "openim/admin_getroammsg", asked).await["MsgCnt"], 0);
@@ -145,7 +151,8 @@ async fn webhooks_can_be_lost_doubled_or_invented() {
     control.agent_say("user1", "oUser", "twice").await.unwrap().unwrap();
     let seen = webhook.seen();
     assert_eq!((seen.len(), &seen[0].body), (2, &seen[1].body));
-    let body = json!({"command": "State.StateChange", "platform": "IOS", "body": {"EventTime": "1700000400123"}});
+    let body =
+        json!({"command": "State.StateChange", "platform": "IOS", "body": {"EventTime": "1700000400123"}});
     assert_eq!(control.post("/sim/im/callback", body).await.unwrap()["status"], 200);
     assert_eq!(webhook.seen()[2].json()["CallbackCommand"], "State.StateChange");
 }

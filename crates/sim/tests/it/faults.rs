@@ -105,7 +105,8 @@ async fn errcodes_hangs_and_delays() {
 #[tokio::test]
 async fn a_wrong_fault_is_refused_with_words() {
     let (_sim, control) = sim(|_| ()).await;
-    let error = control.post("/sim/faults", json!({"target": "im.sendmail", "kind": "hang"})).await.unwrap_err();
+    let error =
+        control.post("/sim/faults", json!({"target": "im.sendmail", "kind": "hang"})).await.unwrap_err();
     assert!(error.to_string().contains("unknown target"));
     let error = control.post("/sim/faults", json!({"target": "im", "kind": "explode"})).await.unwrap_err();
     assert!(error.to_string().contains("unknown variant"));

@@ -119,7 +119,11 @@ async fn f53_the_same_seq_and_random_within_a_second_is_delivered_once() {
     assert_eq!(control.chat("user1", "oUser").await.unwrap().len(), 1);
     control.advance_clock(1000).await.unwrap();
     rest(&sim, SEND, relay("你好", 42, 7)).await;
-    assert_eq!(control.chat("user1", "oUser").await.unwrap().len(), 2, "a second later it is another message");
+    assert_eq!(
+        control.chat("user1", "oUser").await.unwrap().len(),
+        2,
+        "a second later it is another message"
+    );
 }
 
 #[tokio::test]
@@ -195,7 +199,11 @@ async fn history_pages_run_from_newest_to_oldest() {
     assert_eq!(third["MsgList"][0]["CloudCustomData"], "{\"gw\":1}");
 
     let long = json!({"MaxCnt": 100, "MinTime": first["LastMsgTime"]});
-    assert_eq!(texts(&history(&sim, "oUser", "user1", long).await), ["4", "5"], "the other side has them too");
+    assert_eq!(
+        texts(&history(&sim, "oUser", "user1", long).await),
+        ["4", "5"],
+        "the other side has them too"
+    );
     assert_eq!(history(&sim, "nobody", "oUser", json!({})).await["ErrorCode"], 90008);
 }
 

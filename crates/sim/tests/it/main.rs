@@ -1,8 +1,11 @@
 //! The simulator against small webhook servers: each behaviour that the gateway relies on.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail at any point")]
+
 mod support;
 
 mod callbacks;
+mod clients;
 mod custom_send;
 mod faults;
 mod im_rest;

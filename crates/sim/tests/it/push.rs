@@ -107,7 +107,8 @@ async fn a_malformed_answer_shows_the_failure_line_at_once() {
 async fn f23_all_modes_and_formats_are_opened_by_the_library_and_its_replies_are_shown() {
     for mode in [Mode::Plain, Mode::Compatible, Mode::Secure] {
         for format in [Format::Xml, Format::Json] {
-            let webhook = Webhook::start(move |_, seen| (200, Duration::ZERO, answer_as_gateway(mode, seen))).await;
+            let webhook =
+                Webhook::start(move |_, seen| (200, Duration::ZERO, answer_as_gateway(mode, seen))).await;
             let url = webhook.url.clone();
             let (_sim, control) = sim(|config| {
                 let account = &mut config.wechat[0];
@@ -185,7 +186,10 @@ async fn any_fields_and_any_bytes_can_be_pushed() {
     let (_sim, control) = wechat(&webhook).await;
     let fields = json!({"MsgType": "event", "Event": "SCAN", "EventKey": "shop_12", "Ticket": "gQ"});
     control.push(APP, USER, fields).await.unwrap();
-    control.push(APP, USER, json!({"MsgType": "text", "Content": "x", "MsgId": "77", "CreateTime": null})).await.unwrap();
+    control
+        .push(APP, USER, json!({"MsgType": "text", "Content": "x", "MsgId": "77", "CreateTime": null}))
+        .await
+        .unwrap();
     control.push_document(APP, USER, b"<xml>\xff").await.unwrap();
     let seen = webhook.seen();
     assert!(!seen[0].body.contains("MsgId") && seen[0].body.contains("<EventKey><![CDATA[shop_12]]>"));
@@ -195,8 +199,8 @@ async fn any_fields_and_any_bytes_can_be_pushed() {
 
 #[tokio::test]
 async fn f17_verification_wants_the_echostr_byte_for_byte() {
-    let echo = |suffix: &'static str| move |_: usize, seen: &Seen| {
-        (200, Duration::ZERO, format!("{}{suffix}", seen.parameter("echostr")))
+    let echo = |suffix: &'static str| {
+        move |_: usize, seen: &Seen| (200, Duration::ZERO, format!("{}{suffix}", seen.parameter("echostr")))
     };
     for (suffix, good) in [("", true), ("\n", false)] {
         let webhook = Webhook::start(echo(suffix)).await;

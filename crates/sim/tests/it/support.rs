@@ -10,26 +10,26 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use sim::{Control, PushConfig, Sim, SimConfig};
 
-pub const APP: &str = "wx5aa5aa5aa5aa5aa5";
-pub const SECRET: &str = "5ec2e75ec2e75ec2e75ec2e75ec2e75e";
-pub const GH: &str = "gh_0123456789ab";
-pub const USER: &str = "oAbCdEfGhIjKlMnOpQrStUvWxYz0";
+pub(crate) const APP: &str = "wx5aa5aa5aa5aa5aa5";
+pub(crate) const SECRET: &str = "5ec2e75ec2e75ec2e75ec2e75ec2e75e";
+pub(crate) const GH: &str = "gh_0123456789ab";
+pub(crate) const USER: &str = "oAbCdEfGhIjKlMnOpQrStUvWxYz0";
 
 /// One request that the webhook got.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    pub method: Method,
-    pub query: String,
-    pub body: String,
+pub(crate) struct Seen {
+    pub(crate) method: Method,
+    pub(crate) query: String,
+    pub(crate) body: String,
 }
 
 impl Seen {
-    pub fn parameter(&self, name: &str) -> String {
+    pub(crate) fn parameter(&self, name: &str) -> String {
         let found = self.query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
         found.unwrap_or_default().to_owned()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 }
@@ -43,13 +43,15 @@ struct Inside {
 
 /// A webhook server; `reply` gets the number of the request (1, 2, …).
 #[derive(Clone)]
-pub struct Webhook {
-    pub url: String,
+pub(crate) struct Webhook {
+    pub(crate) url: String,
     inside: Arc<Inside>,
 }
 
 impl Webhook {
-    pub async fn start(reply: impl Fn(usize, &Seen) -> (u16, Duration, String) + Send + Sync + 'static) -> Webhook {
+    pub(crate) async fn start(
+        reply: impl Fn(usize, &Seen) -> (u16, Duration, String) + Send + Sync + 'static,
+    ) -> Webhook {
         let inside = Arc::new(Inside { seen: Mutex::default(), reply: Box::new(reply) });
         let router = Router::new().fallback(handle).with_state(inside.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -59,17 +61,18 @@ impl Webhook {
     }
 
     /// Answers 200 and this text, always.
-    pub async fn saying(text: &str) -> Webhook {
+    pub(crate) async fn saying(text: &str) -> Webhook {
         let text = text.to_owned();
         Webhook::start(move |_, _| (200, Duration::ZERO, text.clone())).await
     }
 
     /// Answers the IM envelope with this error code.
-    pub async fn im(code: i64) -> Webhook {
-        Webhook::saying(&json!({"ActionStatus": "OK", "ErrorInfo": "不可", "ErrorCode": code}).to_string()).await
+    pub(crate) async fn im(code: i64) -> Webhook {
+        Webhook::saying(&json!({"ActionStatus": "OK", "ErrorInfo": "不可", "ErrorCode": code}).to_string())
+            .await
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.inside.seen.lock().unwrap().clone()
     }
 }
@@ -93,7 +96,7 @@ async fn handle(
 }
 
 /// A simulator with a deadline of 150 ms and a gap of 200 ms.
-pub async fn sim(change: impl FnOnce(&mut SimConfig)) -> (Sim, Control) {
+pub(crate) async fn sim(change: impl FnOnce(&mut SimConfig)) -> (Sim, Control) {
     let mut config = SimConfig { push: PushConfig::quick(150, 200), ..SimConfig::shop() };
     config.im.callback_timeout = Duration::from_millis(150);
     change(&mut config);
@@ -103,13 +106,13 @@ pub async fn sim(change: impl FnOnce(&mut SimConfig)) -> (Sim, Control) {
 }
 
 /// A simulator whose WeChat pushes to `webhook`.
-pub async fn wechat(webhook: &Webhook) -> (Sim, Control) {
+pub(crate) async fn wechat(webhook: &Webhook) -> (Sim, Control) {
     let url = webhook.url.clone();
     sim(|config| config.wechat[0].webhook_url = Some(url)).await
 }
 
 /// A simulator whose IM calls `webhook`, with the ghost `oUser` and the agent `user1`.
-pub async fn im(webhook: &Webhook, change: impl FnOnce(&mut SimConfig)) -> (Sim, Control) {
+pub(crate) async fn im(webhook: &Webhook, change: impl FnOnce(&mut SimConfig)) -> (Sim, Control) {
     let url = webhook.url.clone();
     let (sim, control) = sim(|config| {
         config.im.callback_url = Some(url);
@@ -121,29 +124,29 @@ pub async fn im(webhook: &Webhook, change: impl FnOnce(&mut SimConfig)) -> (Sim,
     (sim, control)
 }
 
-pub fn http() -> reqwest::Client {
+pub(crate) fn http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 /// A call to IM's REST API with a good UserSig; the parsed answer.
-pub async fn rest(sim: &Sim, command: &str, body: Value) -> Value {
+pub(crate) async fn rest(sim: &Sim, command: &str, body: Value) -> Value {
     try_rest(sim, command, body.to_string()).await.unwrap().json().await.unwrap()
 }
 
-pub async fn try_rest(sim: &Sim, command: &str, body: String) -> reqwest::Result<reqwest::Response> {
+pub(crate) async fn try_rest(sim: &Sim, command: &str, body: String) -> reqwest::Result<reqwest::Response> {
     let url = format!("{}/v4/{command}?{}", sim.im_url, im_query(sim));
     http().post(url).body(body).send().await
 }
 
-pub fn im_query(sim: &Sim) -> String {
+pub(crate) fn im_query(sim: &Sim) -> String {
     let key = sim::ImConfig::shop().secret_key;
     let sig = usersig(&key, 1_400_000_001, "administrator", sim.clock().now_ms() / 1000, 3600);
     format!("sdkappid=1400000001&identifier=administrator&usersig={sig}&random=7&contenttype=json")
 }
 
 /// A UserSig, after the reference.
-pub fn usersig(key: &str, app: u64, who: &str, time: i64, expire: i64) -> String {
+pub(crate) fn usersig(key: &str, app: u64, who: &str, time: i64, expire: i64) -> String {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
     use hmac::{Hmac, KeyInit, Mac};
@@ -161,24 +164,24 @@ pub fn usersig(key: &str, app: u64, who: &str, time: i64, expire: i64) -> String
 }
 
 /// A stable token.
-pub async fn token(sim: &Sim) -> String {
+pub(crate) async fn token(sim: &Sim) -> String {
     let body = json!({"grant_type": "client_credential", "appid": APP, "secret": SECRET});
     let answer = post(&format!("{}/cgi-bin/stable_token", sim.wechat_url), body).await;
     answer["access_token"].as_str().unwrap().to_owned()
 }
 
-pub async fn post(url: &str, body: Value) -> Value {
+pub(crate) async fn post(url: &str, body: Value) -> Value {
     http().post(url).json(&body).send().await.unwrap().json().await.unwrap()
 }
 
 /// `custom/send` of a text; the errcode.
-pub async fn send_text(sim: &Sim, token: &str, openid: &str, text: &str) -> i64 {
+pub(crate) async fn send_text(sim: &Sim, token: &str, openid: &str, text: &str) -> i64 {
     try_send_text(sim, token, openid, text).await.unwrap().json::<Value>().await.unwrap()["errcode"]
         .as_i64()
         .unwrap()
 }
 
-pub async fn try_send_text(
+pub(crate) async fn try_send_text(
     sim: &Sim,
     token: &str,
     openid: &str,
@@ -189,18 +192,18 @@ pub async fn try_send_text(
     http().post(url).json(&body).send().await
 }
 
-pub fn text_body(text: &str) -> Value {
+pub(crate) fn text_body(text: &str) -> Value {
     json!([{"MsgType": "TIMTextElem", "MsgContent": {"Text": text}}])
 }
 
 /// A `sendmsg` from the ghost to the agent, as the gateway makes it.
-pub fn relay(text: &str, seq: u32, random: u32) -> Value {
+pub(crate) fn relay(text: &str, seq: u32, random: u32) -> Value {
     json!({"From_Account": "oUser", "To_Account": "user1", "MsgSeq": seq, "MsgRandom": random,
            "ForbidCallbackControl": ["ForbidBeforeSendMsgCallback", "ForbidAfterSendMsgCallback"],
            "MsgBody": text_body(text), "CloudCustomData": "{\"gw\":1}"})
 }
 
 /// The journal's lines of one kind.
-pub async fn lines(control: &Control, kind: &str) -> Vec<Value> {
+pub(crate) async fn lines(control: &Control, kind: &str) -> Vec<Value> {
     control.journal(0).await.unwrap().into_iter().filter(|line| line["kind"] == kind).collect()
 }

@@ -32,7 +32,8 @@ async fn f26_tokens_are_the_same_until_they_are_not() {
 async fn classic_tokens_work_beside_the_stable_ones() {
     let (sim, _control) = sim(|_| ()).await;
     let stable = token(&sim).await;
-    let url = format!("{}/cgi-bin/token?grant_type=client_credential&appid={APP}&secret={SECRET}", sim.wechat_url);
+    let url =
+        format!("{}/cgi-bin/token?grant_type=client_credential&appid={APP}&secret={SECRET}", sim.wechat_url);
     let classic: Value = http().get(&url).send().await.unwrap().json().await.unwrap();
     assert_eq!(classic["expires_in"], 7200);
     let classic = classic["access_token"].as_str().unwrap();

@@ -66,7 +66,9 @@ macro_rules! upsert_customer {
                 WHEN customer.conversation IS NULL THEN excluded.conversation \
                 WHEN customer.conversation_at < excluded.conversation_at - ", $idle, " THEN excluded.conversation \
                 ELSE customer.conversation END, \
-              conversation_at = CASE WHEN excluded.conversation IS NULL THEN customer.conversation_at \
+              conversation_at = CASE \
+                WHEN excluded.conversation IS NULL THEN customer.conversation_at \
+                WHEN customer.conversation_at > excluded.conversation_at THEN customer.conversation_at \
                 ELSE excluded.conversation_at END \
               RETURNING account, openid, conversation"
         )

@@ -78,7 +78,8 @@ impl Tx<'_> {
         row.map(ghost).transpose()
     }
 
-    /// Plans the customer's next ghost under the first of `names` that nobody has (also not in other case).
+    /// Plans the customer's ghost of this generation under the first of `names` that nobody has (also not in
+    /// other case). If somebody else has planned it meanwhile, that one is given.
     pub async fn plan_ghost(
         &mut self,
         account: &str,
@@ -113,6 +114,18 @@ impl Tx<'_> {
                     generation,
                     state: GhostState::Planned,
                 });
+            }
+            let row = row!(
+                self,
+                Row,
+                "SELECT user_id, account, openid, generation, state FROM ghost \
+                 WHERE account = $1 AND openid = $2 AND generation = $3",
+                account,
+                openid,
+                generation
+            )?;
+            if let Some(row) = row {
+                return ghost(row);
             }
         }
         Err(Error::Unknown("ghost under every name tried"))

@@ -1,8 +1,8 @@
 //! A webhook becomes durable: the only way into the gateway.
 //!
 //! Requests queue up; a task takes what has gathered, writes it with a fixed number of statements in one
-//! transaction, and each request is answered after that commit. If the batch fails, its rows are tried one
-//! by one, so that a bad one costs only itself. Inside the transaction, in this order: the dedup key decides
+//! transaction, and each request is answered after that commit. If the batch fails, its halves are tried, and
+//! theirs, so that a bad row costs only itself. Inside the transaction, in this order: the dedup key decides
 //! what is new; the customer's row decides whether a conversation opens; the lane gives the position; inbox
 //! and job rows follow.
 
@@ -13,13 +13,15 @@ use crate::sql::{Conn, Error, Tx};
 use crate::{ConversationId, InboxId, Source};
 use desk::{Direction, Millis};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Requests in one commit at most.
 const BATCH: usize = 256;
+/// Bytes of bodies in one commit at most, if it is more than one request.
+const BATCH_BYTES: usize = 4 << 20;
 /// Requests that may wait; beyond it they are refused, so that the other side offers them again.
 const QUEUE: usize = 8192;
 /// How long a request waits for its commit. WeChat gives up after 5 s.
@@ -165,32 +167,65 @@ async fn run(pool: Pool, idle: Millis, inbox: Arc<tokio::sync::Mutex<mpsc::Recei
         if inbox.lock().await.recv_many(&mut waiting, BATCH).await == 0 {
             return;
         }
-        metrics::histogram!("tsunagi_ingest_batch_size").record(waiting.len() as f64);
-        let (arrivals, answers): (Vec<_>, Vec<_>) =
-            waiting.into_iter().map(|w| (w.arrival, w.answer)).unzip();
-        let arrivals = Arc::new(arrivals);
-        match commit(&pool, idle, arrivals.clone()).await {
-            Ok(ingested) => {
-                for (answer, ingested) in answers.into_iter().zip(ingested) {
-                    let _ = answer.send(Ok(ingested));
+        // In the order of their arrival; whatever has to be tried again comes back to the front.
+        let mut batches = VecDeque::from(cut(waiting));
+        while let Some(mut batch) = batches.pop_front() {
+            metrics::histogram!("tsunagi_ingest_batch_size").record(batch.len() as f64);
+            let arrivals = Arc::new(column(&batch, |waiting| waiting.arrival.clone()));
+            match commit(&pool, idle, arrivals).await {
+                Ok(ingested) => {
+                    for (waiting, ingested) in batch.into_iter().zip(ingested) {
+                        let _ = waiting.answer.send(Ok(ingested));
+                    }
                 }
-            }
-            Err(error) if answers.len() == 1 => {
-                tracing::error!(%error, inbox = %arrivals[0].id, "a webhook could not be stored");
-                for answer in answers {
-                    let _ = answer.send(Err(error.clone()));
+                Err(error) if batch.len() > 1 && may_be_one_row(&error) => {
+                    tracing::warn!(%error, rows = batch.len(), "a batch of webhooks failed, trying its halves");
+                    // Who has given up meanwhile was answered 503 and comes again: this bounds the effort.
+                    batch.retain(|waiting| !waiting.answer.is_closed());
+                    let second = batch.split_off(batch.len() / 2);
+                    for half in [second, batch] {
+                        if !half.is_empty() {
+                            batches.push_front(half);
+                        }
+                    }
                 }
-            }
-            Err(error) => {
-                tracing::warn!(%error, rows = answers.len(), "a batch of webhooks failed, storing them one by one");
-                let alone = futures_util::future::join_all(
-                    arrivals.iter().map(|arrival| commit(&pool, idle, Arc::new(vec![arrival.clone()]))),
-                );
-                for (answer, result) in answers.into_iter().zip(alone.await) {
-                    let _ = answer.send(result.and_then(|mut all| all.pop().ok_or(Error::Closed)));
+                Err(error) => {
+                    for waiting in batch {
+                        tracing::error!(%error, inbox = %waiting.arrival.id, "a webhook could not be stored");
+                        let _ = waiting.answer.send(Err(error.clone()));
+                    }
                 }
             }
         }
+    }
+}
+
+/// Cuts what has gathered where the bodies of one commit would grow too large.
+fn cut(waiting: Vec<Waiting>) -> Vec<Vec<Waiting>> {
+    let mut batches = vec![Vec::new()];
+    let mut bytes = 0;
+    for waiting in waiting {
+        bytes += waiting.arrival.body.len();
+        if bytes > BATCH_BYTES && batches.last().is_some_and(|batch| !batch.is_empty()) {
+            bytes = waiting.arrival.body.len();
+            batches.push(Vec::new());
+        }
+        if let Some(batch) = batches.last_mut() {
+            batch.push(waiting);
+        }
+    }
+    batches
+}
+
+/// Whether the database itself refused something, so that the other rows may still be stored. Without a
+/// connection there is nothing to be gained by trying each.
+fn may_be_one_row(error: &Error) -> bool {
+    match error {
+        Error::Database(error) => {
+            matches!(**error, sqlx::Error::Database(_) | sqlx::Error::Encode(_) | sqlx::Error::Protocol(_))
+        }
+        Error::Unknown(_) => true,
+        _ => false,
     }
 }
 

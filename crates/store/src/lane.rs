@@ -6,6 +6,9 @@
 //! `ready_at` is the only thing that a claim looks at: null when there is nothing to do, the next try while
 //! the head waits, the end of the lease while somebody holds it. A holder that dies therefore gives its lane
 //! back by doing nothing.
+//!
+//! Where one transaction touches several rows, it locks the customer's row first, then lanes in the order of
+//! their ids (`in` before `out`), as `ingest.rs` does; otherwise two of them may wait for each other.
 
 use crate::dialect;
 use crate::ingest::{column, json_rows};
@@ -257,7 +260,7 @@ impl Tx<'_> {
     pub async fn fence(&mut self, lane: &Lane) -> Result<(), Error> {
         held(execute!(
             self,
-            "UPDATE lane SET epoch = epoch WHERE id = $1 AND epoch = $2",
+            "UPDATE lane SET epoch = epoch WHERE id = $1 AND epoch = $2 AND holder IS NOT NULL",
             lane.id.as_str(),
             lane.epoch
         )?)
@@ -265,22 +268,21 @@ impl Tx<'_> {
 
     /// Removes the finished head; tells whether there is more, otherwise the lane is released.
     pub async fn finish(&mut self, lane: &Lane, job: &Job) -> Result<bool, Error> {
-        execute!(self, "DELETE FROM job WHERE lane = $1 AND position = $2", lane.id.as_str(), job.position)?;
+        // The lane before its jobs, as everywhere.
         let left = row!(
             self,
             (i64,),
             "UPDATE lane SET head = $3, \
                holder = CASE WHEN $3 < tail THEN holder ELSE NULL END, \
                ready_at = CASE WHEN $3 < tail THEN ready_at ELSE NULL END \
-             WHERE id = $1 AND epoch = $2 RETURNING tail - head",
+             WHERE id = $1 AND epoch = $2 AND holder IS NOT NULL RETURNING tail - head",
             lane.id.as_str(),
             lane.epoch,
             job.position + 1
         )?;
-        match left {
-            Some((left,)) => Ok(left > 0),
-            None => Err(Error::LeaseLost),
-        }
+        let (left,) = left.ok_or(Error::LeaseLost)?;
+        execute!(self, "DELETE FROM job WHERE lane = $1 AND position = $2", lane.id.as_str(), job.position)?;
+        Ok(left > 0)
     }
 
     /// Turns the head into the next job of the same chain, at the same position.
@@ -305,13 +307,14 @@ impl Tx<'_> {
 
     /// Releases the lane; its head is tried again after `delay` ms.
     pub async fn put_off(&mut self, lane: &Lane, job: &Job, delay: Millis) -> Result<(), Error> {
+        self.release(lane, delay).await?;
         execute!(
             self,
             "UPDATE job SET tries = tries + 1 WHERE lane = $1 AND position = $2",
             lane.id.as_str(),
             job.position
         )?;
-        self.release(lane, delay).await
+        Ok(())
     }
 
     /// Releases the lane; it is ready again after `delay` ms if there is anything on it.
@@ -319,7 +322,7 @@ impl Tx<'_> {
         held(execute!(
             self,
             "UPDATE lane SET holder = NULL, ready_at = CASE WHEN head < tail THEN (SELECT now FROM clock) + $3 ELSE NULL END \
-             WHERE id = $1 AND epoch = $2",
+             WHERE id = $1 AND epoch = $2 AND holder IS NOT NULL",
             lane.id.as_str(),
             lane.epoch,
             delay

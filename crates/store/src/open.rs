@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, PgPool, SqlitePool};
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -56,6 +56,11 @@ impl Store {
     pub async fn open(url: &str, options: Options, clock: &Clock, entropy: &Entropy) -> Result<Store, Error> {
         let (pool, lock, writers) = if let Some(path) = url.strip_prefix("sqlite:") {
             let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+            if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
+                return Err(Error::Setup(
+                    "the store's url must name a file, such as sqlite:tsunagi.db".into(),
+                ));
+            }
             let lock = if options.exclusive { Some(Arc::new(lock_file(&path)?)) } else { None };
             (open_sqlite(&path, &options).await?, lock, 1)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
@@ -93,6 +98,9 @@ impl Store {
     }
 
     /// Runs `work` in one transaction, and answers when it is durable. An error of `work` rolls it back.
+    ///
+    /// `work` must hand on every error of a statement: PostgreSQL rolls back a transaction in which one failed,
+    /// also if `work` then says that all is well.
     ///
     /// # Errors
     /// What `work` gave, or [`Error::Database`] when the commit failed.
@@ -221,7 +229,9 @@ async fn open_postgres(url: &str, options: &Options) -> Result<Pool, Error> {
         .map_err(|error| Error::Setup(format!("the store's url is not valid: {error}")))?
         .application_name("tsunagi")
         // A session setting wins over a server on which somebody switched durable commits off.
-        .options([("synchronous_commit", "on"), ("statement_timeout", "30000"), ("lock_timeout", "10000")]);
+        .options([("synchronous_commit", "on"), ("statement_timeout", "30000"), ("lock_timeout", "10000")])
+        // Statements that wait for a row have to see what it holds then, whatever the server's default is.
+        .options([("default_transaction_isolation", "read committed")]);
     let pool = PgPoolOptions::new()
         .max_connections(options.connections)
         .acquire_timeout(Duration::from_secs(5))
@@ -247,16 +257,21 @@ async fn open_postgres(url: &str, options: &Options) -> Result<Pool, Error> {
 
 /// Refuses a second `serve` on the same file; the lock ends with the process.
 fn lock_file(path: &Path) -> Result<File, Error> {
-    let mut name = path.as_os_str().to_owned();
+    // Two paths to one file have one lock.
+    let file = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut name = file.into_os_string();
     name.push(".lock");
     let file = File::create(&name).map_err(|error| {
         Error::Setup(format!("{} cannot be written: {error}", Path::new(&name).display()))
     })?;
-    file.try_lock().map_err(|_| {
-        Error::Setup(format!(
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => Error::Setup(format!(
             "{} is in use by another tsunagi; stop that one, or use PostgreSQL for several nodes",
             path.display()
-        ))
+        )),
+        TryLockError::Error(error) => {
+            Error::Setup(format!("{} cannot be locked: {error}", Path::new(&name).display()))
+        }
     })?;
     Ok(file)
 }

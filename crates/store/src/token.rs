@@ -58,8 +58,8 @@ impl Store {
         .await
     }
 
-    /// Stores the token that the holder of the lock has fetched and gives the lock back; without a token
-    /// only gives it back, and the old one stays.
+    /// Stores the token that the holder of the lock has fetched and gives the lock back; without a token (or
+    /// with an empty one) only gives it back, and the old one stays. Who no longer holds it changes nothing.
     pub async fn unlock_token(
         &self,
         account: &str,
@@ -67,12 +67,15 @@ impl Store {
         fetched: Option<StoredToken>,
     ) -> Result<(), Error> {
         let (account, refresher) = (account.to_owned(), refresher.to_owned());
+        // An empty answer is none: the old token may still be good.
+        let fetched = fetched.filter(|new| !new.token.is_empty());
         let (token, expires_at) = fetched.map_or((None, None), |new| (Some(new.token), Some(new.expires_at)));
         self.write(move |tx| {
             Box::pin(async move {
                 execute!(
                     tx,
-                    "UPDATE token SET token = COALESCE($3, token), expires_at = COALESCE($4, expires_at), refresh_until = 0 \
+                    "UPDATE token SET token = COALESCE($3, token), expires_at = COALESCE($4, expires_at), \
+                       refresher = NULL, refresh_until = 0 \
                      WHERE account = $1 AND refresher = $2",
                     account.as_str(),
                     refresher.as_str(),

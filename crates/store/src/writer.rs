@@ -2,12 +2,15 @@
 //! one, and each caller is answered after *its* commit.
 //!
 //! There is no timer: waiting for company costs more than it brings (measured, see `docs/decisions.md`).
-//! Inside a shared transaction each caller's work stands behind a savepoint, so that one that fails takes
-//! nothing of its neighbours with it. PostgreSQL has a group commit of its own and does not use this.
+//! Inside a shared transaction each caller's work stands behind a savepoint, so that one that fails, or even
+//! panics, takes nothing of its neighbours with it. PostgreSQL has a group commit of its own and does not use
+//! this.
 
 use crate::sql::{Conn, Error, Tx};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::{Connection, SqliteConnection, SqlitePool};
+use std::panic::AssertUnwindSafe;
 use tokio::sync::{mpsc, oneshot};
 
 /// Callers in one commit at most.
@@ -20,7 +23,8 @@ struct Ran {
     acknowledge: Acknowledge,
 }
 
-type Work = Box<dyn for<'a> FnOnce(&'a mut Tx<'a>) -> BoxFuture<'a, Ran> + Send>;
+/// What a caller wants done, or is told when it cannot be.
+type Work = Box<dyn for<'a> FnOnce(Result<&'a mut Tx<'a>, Error>) -> BoxFuture<'a, Ran> + Send>;
 
 /// The writer's queue; the writer ends when the last clone is dropped.
 #[derive(Clone)]
@@ -36,7 +40,7 @@ impl Writer {
         Writer { queue }
     }
 
-    /// Runs `work` in a transaction and answers when it is on disk.
+    /// Runs `work` in a transaction and answers when it is on disk. A panic of `work` is its caller's.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -45,16 +49,22 @@ impl Writer {
         let (done, answer) = oneshot::channel();
         let work: Work = Box::new(move |tx| {
             Box::pin(async move {
-                let result = work(tx).await;
-                let keep = result.is_ok();
+                let result = match tx {
+                    Ok(tx) => AssertUnwindSafe(async { work(tx).await }).catch_unwind().await,
+                    Err(error) => Ok(Err(error)),
+                };
+                let keep = matches!(result, Ok(Ok(_)));
                 let acknowledge = move |commit: Result<(), Error>| {
-                    let _ = done.send(result.and_then(|value| commit.map(|()| value)));
+                    let _ = done.send(result.map(|own| own.and_then(|value| commit.map(|()| value))));
                 };
                 Ran { keep, acknowledge: Box::new(acknowledge) }
             })
         });
         self.queue.send(work).await.map_err(|_| Error::Closed)?;
-        answer.await.map_err(|_| Error::Closed)?
+        match answer.await.map_err(|_| Error::Closed)? {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
     }
 }
 
@@ -63,9 +73,10 @@ async fn run(pool: SqlitePool, mut queue: mpsc::Receiver<Work>) {
     while queue.recv_many(&mut group, GROUP).await > 0 {
         metrics::histogram!("tsunagi_store_group_size").record(group.len() as f64);
         let mut acknowledge = Vec::with_capacity(group.len());
+        let mut group = group.drain(..);
         let committed = match pool.acquire().await {
             Ok(mut conn) => {
-                let committed = commit_group(&mut conn, group.drain(..), &mut acknowledge).await;
+                let committed = commit_group(&mut conn, &mut group, &mut acknowledge).await;
                 if committed.is_err() {
                     // The connection's state is unknown after a failed commit: the pool opens a new one.
                     let _ = conn.detach().close_hard().await;
@@ -74,38 +85,47 @@ async fn run(pool: SqlitePool, mut queue: mpsc::Receiver<Work>) {
             }
             Err(error) => Err(error.into()),
         };
-        // Work that was not run is dropped here, and its caller sees a closed channel.
-        group.clear();
+        if let Err(error) = &committed {
+            for work in group {
+                acknowledge.push(work(Err(error.clone())).await.acknowledge);
+            }
+        }
         for acknowledge in acknowledge {
             acknowledge(committed.clone());
         }
     }
 }
 
+/// Runs the works of a group and commits; on an error the rest of the group has not been run.
 async fn commit_group(
     conn: &mut SqliteConnection,
-    group: impl ExactSizeIterator<Item = Work>,
+    group: &mut impl ExactSizeIterator<Item = Work>,
     acknowledge: &mut Vec<Acknowledge>,
 ) -> Result<(), Error> {
     let alone = group.len() == 1;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
     for work in group {
-        if !alone {
-            sqlx::query("SAVEPOINT one").execute(&mut *conn).await?;
+        if !alone && let Err(error) = sqlx::query("SAVEPOINT one").execute(&mut *conn).await {
+            let error = Error::from(error);
+            acknowledge.push(work(Err(error.clone())).await.acknowledge);
+            return Err(error);
         }
-        let ran = work(&mut Tx { conn: Conn::Sqlite(&mut *conn) }).await;
-        let end = match (ran.keep, alone) {
-            (true, true) => None,
-            (false, true) => Some("ROLLBACK"),
-            (true, false) => Some("RELEASE one"),
-            (false, false) => Some("ROLLBACK TO one"),
-        };
+        let ran = work(Ok(&mut Tx { conn: Conn::Sqlite(&mut *conn) })).await;
         acknowledge.push(ran.acknowledge);
-        if let Some(end) = end {
-            sqlx::query(end).execute(&mut *conn).await?;
-        }
-        if end == Some("ROLLBACK") {
-            return Ok(());
+        match (ran.keep, alone) {
+            (true, true) => {}
+            (false, true) => {
+                sqlx::query("ROLLBACK").execute(&mut *conn).await?;
+                return Ok(());
+            }
+            (true, false) => {
+                sqlx::query("RELEASE one").execute(&mut *conn).await?;
+            }
+            // The name stays on the stack after a rollback to it, and is taken off at once.
+            (false, false) => {
+                sqlx::query("ROLLBACK TO one").execute(&mut *conn).await?;
+                sqlx::query("RELEASE one").execute(&mut *conn).await?;
+            }
         }
     }
     sqlx::query("COMMIT").execute(&mut *conn).await?;

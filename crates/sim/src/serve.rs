@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
+use axum::extract::Request;
 use axum::http::{StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
@@ -15,6 +17,13 @@ use crate::world::World;
 
 /// A hung call is let go after this, should the client never give up.
 const HANG: Duration = Duration::from_secs(120);
+
+/// Lets a call run to its end even when the caller gives up: a real cloud does not notice either, and this is what makes
+/// a time-out ambiguous.
+pub(crate) async fn to_the_end(request: Request, next: Next) -> Response {
+    let running = tokio::spawn(next.run(request));
+    running.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
 
 /// Answers one call to `target`. `work` carries it out; `refusal` makes the cloud's answer for an error code.
 pub(crate) async fn answer<F>(

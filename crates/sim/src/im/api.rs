@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Path, RawQuery, State};
 use axum::http::Method;
+use axum::middleware;
 use axum::response::Response;
 use axum::routing::any;
 use serde_json::{Value, json};
@@ -30,7 +31,11 @@ impl Done {
 
 /// IM's REST API.
 pub(crate) fn router(world: Arc<World>) -> Router {
-    Router::new().route("/v4/{service}/{command}", any(call)).fallback(unknown).with_state(world)
+    Router::new()
+        .route("/v4/{service}/{command}", any(call))
+        .fallback(unknown)
+        .with_state(world)
+        .layer(middleware::from_fn(serve::to_the_end))
 }
 
 async fn unknown() -> Response {

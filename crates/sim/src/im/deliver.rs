@@ -9,6 +9,9 @@ use super::callbacks::{self, Answer};
 use super::{Message, Refused};
 use crate::world::World;
 
+/// So many (seq, random) are kept before those of past seconds are dropped.
+const REMEMBERED: usize = 10_000;
+
 /// A message that somebody wants to send.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
@@ -68,6 +71,9 @@ pub(crate) async fn deliver(world: &Arc<World>, mut draft: Draft) -> Result<Sent
         // Checked again under the lock: of two copies at the same moment only one is delivered.
         if let Some(key) = im.sent.get(&identity) {
             return Ok(Sent { key: key.clone(), time, duplicate: true, after: None });
+        }
+        if im.sent.len() >= REMEMBERED {
+            im.sent.retain(|(.., second), _| *second >= time);
         }
         im.sent.insert(identity, key.clone());
         im.messages.push(Message {

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, RawQuery, State};
 use axum::http::Method;
+use axum::middleware;
 use axum::response::Response;
 use axum::routing::any;
 use serde_json::{Value, json};
@@ -33,6 +34,7 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .route(wire::CUSTOM_SEND, any(send))
         .fallback(unknown)
         .with_state(world)
+        .layer(middleware::from_fn(serve::to_the_end))
 }
 
 async fn token(

@@ -28,7 +28,7 @@ pub(super) fn send(
     world.journal.write("wechat", "call", fields);
     if let (Ok(message), Ok(())) = (&message, &outcome) {
         let fields = json!({"app_id": app_id, "openid": openid, "via": "custom_send",
-                            "msg_type": message.msg_type, "text": text, "shown": true});
+                            "msg_type": message.msg_type, "text": text});
         world.journal.write("wechat", "delivered", fields);
     }
     outcome

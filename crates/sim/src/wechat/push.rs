@@ -208,8 +208,8 @@ fn show(world: &World, push: &Push, who: &'static str, via: &'static str, msg_ty
         customer.follows
     };
     let fields = json!({"app_id": push.app_id, "openid": push.openid, "msg_id": push.id, "via": via,
-                        "msg_type": msg_type, "text": text, "shown": follows});
-    world.journal.write("wechat", "delivered", fields);
+                        "msg_type": msg_type, "text": text});
+    world.journal.write("wechat", if follows { "delivered" } else { "not_shown" }, fields);
 }
 
 /// The same push again, though it had succeeded. What is answered is noted and not shown again.

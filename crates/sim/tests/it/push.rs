@@ -141,6 +141,15 @@ fn answer_as_gateway(mode: Mode, seen: &Seen) -> String {
 }
 
 #[tokio::test]
+async fn who_has_left_sees_nothing_more() {
+    let webhook = Webhook::saying(&reply("再见")).await;
+    let (_sim, control) = wechat(&webhook).await;
+    assert_eq!(control.unfollow(APP, USER).await.unwrap().outcome, "reply");
+    assert!(control.received(APP, USER).await.unwrap().is_empty());
+    assert_eq!(lines(&control, "not_shown").await.len(), 1);
+}
+
+#[tokio::test]
 async fn customers_do_not_wait_for_each_other() {
     let webhook = Webhook::start(|_, _| (200, Duration::from_millis(100), String::new())).await;
     let (_sim, control) = wechat(&webhook).await;

@@ -1,3 +1,16 @@
 //! The gateway's binary: HTTP, command line, configuration, wiring, lifecycle.
+//!
+//! Start with `cli.rs`; `serve/` joins the rooms, `http/` takes webhooks, `config/` reads the file.
+
+mod admin;
+mod cli;
 mod config;
-fn main() {}
+#[cfg(feature = "demo")]
+mod demo;
+mod http;
+mod logging;
+mod serve;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

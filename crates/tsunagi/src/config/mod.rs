@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use desk::Language;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use problem::Findings;
@@ -130,6 +130,23 @@ pub(crate) struct Account {
     pub(crate) waiting: Option<String>,
     /// Instead of `waiting` when no agent is online.
     pub(crate) away: Option<String>,
+}
+
+impl Account {
+    /// What this account shares with WeChat, current values before previous ones.
+    ///
+    /// # Errors
+    /// An EncodingAESKey that cannot be decoded; the configuration's check lets none pass.
+    pub(crate) fn credentials(&self) -> Result<wechat::Credentials, wechat::CryptoError> {
+        let keys = self.encoding_aes_key.iter().chain(&self.previous_encoding_aes_key);
+        Ok(wechat::Credentials {
+            app_id: self.app_id.clone(),
+            tokens: std::iter::once(&self.token).chain(&self.previous_token).cloned().collect(),
+            aes_keys: keys.map(|key| wechat::AesKey::parse(key.expose_secret())).collect::<Result<_, _>>()?,
+            require_encryption: self.require_encryption,
+            signature_window: self.signature_window,
+        })
+    }
 }
 
 /// How answers reach the customer.

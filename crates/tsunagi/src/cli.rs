@@ -1,0 +1,197 @@
+//! The command line. Errors go to stderr with a hint; exit codes are 0, 1 (failed) and 2 (usage).
+
+use crate::config::{self, Config, ConfigError};
+use crate::{logging, serve};
+use clap::{Args, Parser, Subcommand};
+use desk::{Clock, Entropy};
+use secrecy::ExposeSecret;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// A gateway between WeChat Official Accounts and Tencent Cloud IM.
+#[derive(Debug, Parser)]
+#[command(name = "tsunagi", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Both clouds simulated on this machine, the gateway between them, and a page to play with.
+    #[cfg(feature = "demo")]
+    Demo(crate::demo::DemoArgs),
+    /// Run the gateway.
+    Serve(ConfigArgs),
+    /// Make a UserSig, or look into one.
+    Usersig(UsersigArgs),
+    /// About the configuration file.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct UsersigArgs {
+    /// Whose UserSig.
+    #[arg(required_unless_present = "verify", conflicts_with = "verify")]
+    user: Option<String>,
+    /// How long it is good.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30 * 86_400, value_parser = clap::value_parser!(u64).range(1..=1_576_800_000))]
+    expires: u64,
+    /// Look into this one instead.
+    #[arg(long, value_name = "SIG", allow_hyphen_values = true)]
+    verify: Option<String>,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print the commented default file.
+    Example,
+}
+
+/// Why a command failed, for a person: each fault, and what to do about it.
+#[derive(Debug)]
+pub(crate) struct Failure(Vec<(String, String)>);
+
+impl Failure {
+    /// One fault.
+    pub(crate) fn new(error: impl ToString, hint: &str) -> Failure {
+        Failure(vec![(error.to_string(), hint.to_owned())])
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Failure {
+        Failure(error.0.into_iter().map(|problem| (problem.to_string(), problem.hint)).collect())
+    }
+}
+
+impl From<serve::ServeError> for Failure {
+    fn from(error: serve::ServeError) -> Failure {
+        let hint = match &error {
+            serve::ServeError::Store(_) => {
+                "check store.url in the configuration, and that the database can be written"
+            }
+            serve::ServeError::Listen { .. } => "another program may listen there; choose another address",
+            serve::ServeError::Wiring(_) => "compare with `tsunagi config example`",
+        };
+        Failure::new(error, hint)
+    }
+}
+
+/// Runs the command that was asked for.
+pub(crate) fn run() -> ExitCode {
+    // A usage error ends the process with 2 here.
+    let cli = Cli::parse();
+    let done = match cli.command {
+        #[cfg(feature = "demo")]
+        Command::Demo(args) => runtime(crate::demo::run(args)),
+        Command::Serve(args) => serve_command(&args.config),
+        Command::Usersig(args) => usersig(args),
+        Command::Config { command: ConfigCommand::Example } => say(config::EXAMPLE.trim_end()),
+    };
+    match done {
+        Ok(code) => code,
+        Err(failure) => {
+            complain(&failure);
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn serve_command(path: &Path) -> Result<ExitCode, Failure> {
+    let config = config::load(path, std::env::vars_os())?;
+    logging::start(&config.log);
+    runtime(serve_until_told(config))
+}
+
+async fn serve_until_told(config: Config) -> Result<ExitCode, Failure> {
+    serve::run(&config, clock(), entropy()).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn usersig(args: UsersigArgs) -> Result<ExitCode, Failure> {
+    let im = config::load_im(&args.config.config, std::env::vars_os())?;
+    let now = clock().now_s();
+    if let Some(sig) = &args.verify {
+        return match im::verify(&im.secret_key, im.sdk_app_id, None, sig.trim(), now) {
+            Ok(claims) => say(&format!(
+                "valid\nuser: {}\nsdk_app_id: {}\nissued: {}\nexpires: {}",
+                claims.identifier,
+                claims.sdk_app_id,
+                claims.time,
+                claims.time.saturating_add_unsigned(claims.expire)
+            )),
+            Err(error) => Err(Failure::new(
+                format!("not valid: {error} (IM answers {})", error.code()),
+                "make a new one with `tsunagi usersig USER --config FILE`",
+            )),
+        };
+    }
+    let user = args.user.unwrap_or_default();
+    if !im::is_valid_user_id(&user) {
+        return Err(Failure::new(
+            "this is not a UserID",
+            "a UserID is 1 to 32 bytes of letters, digits, _ and -",
+        ));
+    }
+    let sig = im::sign(&im.secret_key, im.sdk_app_id, &user, now, args.expires, None);
+    say(sig.expose_secret())
+}
+
+/// The system's clock: the only place where the gateway reads it.
+#[expect(clippy::disallowed_methods, reason = "the edge of the process reads the clock for everybody")]
+pub(crate) fn clock() -> Clock {
+    Clock::new(|| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    })
+}
+
+/// The system's randomness.
+#[expect(clippy::disallowed_methods, reason = "the edge of the process draws random numbers for everybody")]
+#[expect(clippy::expect_used, reason = "without randomness there is nothing that may go on")]
+pub(crate) fn entropy() -> Entropy {
+    Entropy::new(|buffer| getrandom::fill(buffer).expect("the system gives random numbers"))
+}
+
+fn runtime(work: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+    // reqwest has no TLS provider of its own here.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Failure::new(
+            format!("the runtime does not start: {error}"),
+            "check the limits of processes and files",
+        )
+    })?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    done
+}
+
+#[expect(clippy::print_stdout, reason = "what a command was asked for goes to stdout")]
+fn say(words: &str) -> Result<ExitCode, Failure> {
+    println!("{words}");
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stderr, reason = "what went wrong goes to stderr")]
+fn complain(failure: &Failure) {
+    for (error, hint) in &failure.0 {
+        eprintln!("error: {error}");
+        if !hint.is_empty() {
+            eprintln!("hint: {hint}");
+        }
+    }
+}

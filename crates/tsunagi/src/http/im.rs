@@ -1,0 +1,71 @@
+//! `/imcallback`: the webhooks of Tencent Cloud IM.
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use axum::response::Response;
+use secrecy::ExposeSecret;
+use subtle::ConstantTimeEq;
+
+use super::{Webhooks, answer};
+
+impl Webhooks {
+    /// A webhook: verified, stored, and only then answered. `secret` is the last part of the path, if there is one.
+    pub(crate) async fn im(&self, secret: Option<&str>, raw_query: &str, body: Bytes) -> Response {
+        if !self.path_secret_holds(secret) {
+            metrics::counter!("tsunagi_webhooks_refused_total", "cloud" => "im").increment(1);
+            tracing::debug!("a webhook without callback_secret in its path was refused");
+            return answer::status(StatusCode::FORBIDDEN);
+        }
+        let opened = match ::im::open(&self.im, raw_query, &body, self.clock.now_s()) {
+            Ok(opened) => opened,
+            Err(refusal) => return refuse(refusal),
+        };
+        if is_before(&opened) {
+            // It only asks whether the message may go; its After webhook is what we keep.
+            return ok();
+        }
+        let arrival = self.bridge.webhook_arrival(&opened, self.im.sdk_app_id, &body);
+        let inbox = arrival.id.clone();
+        match self.bridge.store().ingest(arrival).await {
+            Ok(_) => {
+                self.bridge.wake();
+                ok()
+            }
+            Err(error) => {
+                // IM repeats it where the console says so; otherwise the history tells later.
+                tracing::error!(%inbox, %error, command = opened.command, "a webhook could not be stored");
+                answer::status(StatusCode::SERVICE_UNAVAILABLE)
+            }
+        }
+    }
+
+    fn path_secret_holds(&self, given: Option<&str>) -> bool {
+        match &self.im_path_secret {
+            None => true,
+            Some(secret) => {
+                let given = given.unwrap_or_default().as_bytes();
+                secret.expose_secret().as_bytes().ct_eq(given).into()
+            }
+        }
+    }
+}
+
+fn is_before(opened: &::im::Opened) -> bool {
+    matches!(opened.webhook, ::im::Webhook::BeforeSendMsg(_))
+        || opened.command == ::im::command::BEFORE_SEND_MSG
+}
+
+fn ok() -> Response {
+    answer::exact("application/json; charset=utf-8", ::im::Answer::ok().to_json())
+}
+
+fn refuse(refusal: ::im::Refusal) -> Response {
+    metrics::counter!("tsunagi_webhooks_refused_total", "cloud" => "im").increment(1);
+    match refusal {
+        ::im::Refusal::MissingSignature | ::im::Refusal::Query(_) => {
+            tracing::debug!(%refusal, "a webhook was refused");
+        }
+        _ => tracing::warn!(%refusal, "a webhook was refused"),
+    }
+    answer::refused(refusal.status())
+}

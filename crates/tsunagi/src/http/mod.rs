@@ -1,0 +1,178 @@
+//! The webhook listener: paths, limits, answers. Start with [`Webhooks`].
+//!
+//! A request goes through `body` (size and time), then to `wechat` or `im`, which let the protocol's crate
+//! verify it and the store keep it, and answer only then. `listener` accepts connections and ends them.
+//! `/path` and `/path/` are the same, without a redirect: WeChat does not follow one (F17).
+
+mod answer;
+mod body;
+mod im;
+mod listener;
+mod wechat;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+use bridge::Bridge;
+use desk::Clock;
+use tokio::time::Instant;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::config::Config;
+pub(crate) use listener::Listener;
+
+/// A net under everything else: the body has 3 s and the store has 3 s.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Seconds that IM's signed `RequestTime` may be off. Tencent names no limit; as WeChat's default.
+const IM_SIGNATURE_WINDOW: u64 = 300;
+
+/// What the webhook endpoints know.
+pub(crate) struct Webhooks {
+    accounts: Vec<Account>,
+    im: ::im::Credentials,
+    im_path_secret: Option<secrecy::SecretString>,
+    bridge: Bridge,
+    clock: Clock,
+}
+
+/// One Official Account's endpoint.
+pub(crate) struct Account {
+    id: String,
+    credentials: ::wechat::Credentials,
+}
+
+impl Webhooks {
+    /// Endpoints for the accounts of `config`.
+    ///
+    /// # Errors
+    /// An EncodingAESKey that cannot be decoded.
+    pub(crate) fn new(
+        config: &Config,
+        bridge: Bridge,
+        clock: Clock,
+    ) -> Result<Webhooks, ::wechat::CryptoError> {
+        let accounts = config
+            .accounts
+            .iter()
+            .map(|account| Ok(Account { id: account.id.clone(), credentials: account.credentials()? }))
+            .collect::<Result<_, _>>()?;
+        let im = ::im::Credentials {
+            sdk_app_id: config.im.sdk_app_id,
+            tokens: config.im.callback_token.iter().cloned().collect(),
+            window_s: IM_SIGNATURE_WINDOW,
+        };
+        let im_path_secret = config.im.callback_secret.clone();
+        Ok(Webhooks { accounts, im, im_path_secret, bridge, clock })
+    }
+
+    /// Begins to accept connections.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub(crate) async fn listen(self, address: SocketAddr) -> std::io::Result<Listener> {
+        Listener::bind(address, self.router()).await
+    }
+
+    fn router(self) -> Router {
+        let wechat = get(verify_account).post(push_account);
+        let im = post(im_webhook);
+        let im_with_secret = post(im_webhook_with_secret);
+        let mut router = Router::new()
+            .route("/wechat/{account}", wechat.clone())
+            .route("/wechat/{account}/", wechat)
+            .route("/imcallback", im.clone())
+            .route("/imcallback/", im)
+            .route("/imcallback/{secret}", im_with_secret.clone())
+            .route("/imcallback/{secret}/", im_with_secret);
+        if self.accounts.len() == 1 {
+            router = router.route("/", get(verify_only).post(push_only));
+        }
+        router
+            .with_state(Arc::new(self))
+            .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+            .layer(CatchPanicLayer::custom(panicked))
+    }
+
+    fn account(&self, id: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.id == id)
+    }
+}
+
+/// A fault of ours in one request ends that request alone.
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    metrics::counter!("tsunagi_request_panics_total").increment(1);
+    tracing::error!("a request handler panicked");
+    answer::status(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+type Shared = State<Arc<Webhooks>>;
+
+async fn verify_account(State(hooks): Shared, Path(id): Path<String>, RawQuery(query): RawQuery) -> Response {
+    match hooks.account(&id) {
+        Some(account) => hooks.verify(account, &query.unwrap_or_default()),
+        None => answer::status(StatusCode::NOT_FOUND),
+    }
+}
+
+async fn verify_only(State(hooks): Shared, RawQuery(query): RawQuery) -> Response {
+    hooks.verify(&hooks.accounts[0], &query.unwrap_or_default())
+}
+
+async fn push_account(State(hooks): Shared, Path(id): Path<String>, request: Request) -> Response {
+    match hooks.account(&id) {
+        Some(account) => push(&hooks, account, request).await,
+        None => answer::status(StatusCode::NOT_FOUND),
+    }
+}
+
+async fn push_only(State(hooks): Shared, request: Request) -> Response {
+    push(&hooks, &hooks.accounts[0], request).await
+}
+
+async fn push(hooks: &Webhooks, account: &Account, request: Request) -> Response {
+    let begun = Instant::now();
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let response = match body::read(request).await {
+        Ok(body) => hooks.wechat(account, &query, body).await,
+        Err(refused) => refused,
+    };
+    count("wechat", &response, begun);
+    response
+}
+
+async fn im_webhook(State(hooks): Shared, request: Request) -> Response {
+    im_push(&hooks, None, request).await
+}
+
+async fn im_webhook_with_secret(
+    State(hooks): Shared,
+    Path(secret): Path<String>,
+    request: Request,
+) -> Response {
+    im_push(&hooks, Some(&secret), request).await
+}
+
+async fn im_push(hooks: &Webhooks, secret: Option<&str>, request: Request) -> Response {
+    let begun = Instant::now();
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let response = match body::read(request).await {
+        Ok(body) => hooks.im(secret, &query, body).await,
+        Err(refused) => refused,
+    };
+    count("im", &response, begun);
+    response
+}
+
+fn count(cloud: &'static str, response: &Response, begun: Instant) {
+    let status = response.status().as_u16().to_string();
+    metrics::counter!("tsunagi_webhooks_total", "cloud" => cloud, "status" => status).increment(1);
+    metrics::histogram!("tsunagi_webhook_seconds", "cloud" => cloud).record(begun.elapsed());
+}

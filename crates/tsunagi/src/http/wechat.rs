@@ -1,0 +1,60 @@
+//! `/wechat/{account}`: verification of the address, and pushes.
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::{Account, Webhooks, answer};
+
+/// What WeChat takes as "received, no reply".
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+impl Webhooks {
+    /// The console asks whether this address knows the token (GET): the exact echostr, as `text/plain` (F17).
+    pub(super) fn verify(&self, account: &Account, raw_query: &str) -> Response {
+        match ::wechat::verify_url(&account.credentials, raw_query, self.clock.now_s()) {
+            Ok(echostr) => answer::exact("text/plain", echostr),
+            Err(refusal) => refuse(account, refusal),
+        }
+    }
+
+    /// A push (POST): verified, stored, and only then answered with the passive reply or `success`.
+    pub(crate) async fn wechat(&self, account: &Account, raw_query: &str, body: Bytes) -> Response {
+        let opened = match ::wechat::open(&account.credentials, raw_query, &body, self.clock.now_s()) {
+            Ok(opened) => opened,
+            Err(refusal) => return refuse(account, refusal),
+        };
+        let Some(owner) = self.bridge.account(&account.id) else {
+            tracing::error!(account = account.id, "the account has an endpoint, but no bridge");
+            return answer::status(StatusCode::SERVICE_UNAVAILABLE);
+        };
+        let arrival = self.bridge.push_arrival(owner, &opened, raw_query, &body);
+        let inbox = arrival.id.clone();
+        match self.bridge.store().ingest(arrival).await {
+            Ok(ingested) => {
+                self.bridge.wake();
+                match ingested.reply {
+                    Some(reply) => answer::exact(opened.seal.content_type(), reply),
+                    None => answer::exact(PLAIN, ::wechat::SUCCESS),
+                }
+            }
+            Err(error) => {
+                // WeChat offers it again; if it was stored after all, the repeat finds it.
+                tracing::error!(account = account.id, %inbox, %error, "a push could not be stored");
+                answer::status(StatusCode::SERVICE_UNAVAILABLE)
+            }
+        }
+    }
+}
+
+fn refuse(account: &Account, refusal: ::wechat::Refusal) -> Response {
+    metrics::counter!("tsunagi_webhooks_refused_total", "cloud" => "wechat").increment(1);
+    match refusal {
+        // Whoever scans ports sends these; they say nothing about our set-up.
+        ::wechat::Refusal::MissingSignature | ::wechat::Refusal::Query(_) => {
+            tracing::debug!(account = account.id, %refusal, "a request was refused");
+        }
+        _ => tracing::warn!(account = account.id, %refusal, "a request was refused"),
+    }
+    answer::refused(refusal.status())
+}

@@ -1,0 +1,142 @@
+//! `tsunagi serve`: opens the store, joins the rooms, answers webhooks, works until told to stop.
+//!
+//! Start with [`Gateway::start`]; [`Gateway::stop`] is the graceful end: no new requests, requests under way
+//! are answered, lanes end the step that they are in, the store is closed.
+
+mod housekeeping;
+mod wiring;
+
+use crate::admin::{Admin, Readiness};
+use crate::config::Config;
+use crate::http::{Listener, Webhooks};
+use bridge::{Bridge, Timing, Worker};
+use desk::{Clock, Entropy};
+use std::net::SocketAddr;
+use std::time::Duration;
+use store::{Options, Store};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What `serve` cannot begin with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// The store did not open.
+    #[error("the store cannot be used: {0}")]
+    Store(#[from] store::Error),
+    /// An address cannot be listened on.
+    #[error("{key} = {address}: {source}")]
+    Listen {
+        /// The key in the configuration.
+        key: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A value passed the configuration's checks and was refused later.
+    #[error("the configuration cannot be used: {0}")]
+    Wiring(String),
+}
+
+/// A running gateway.
+pub(crate) struct Gateway {
+    /// Where webhooks are taken.
+    pub(crate) address: SocketAddr,
+    /// Where health and metrics are shown.
+    pub(crate) admin_address: SocketAddr,
+    bridge: Bridge,
+    stop: watch::Sender<bool>,
+    listener: Listener,
+    admin: Listener,
+    tasks: Vec<JoinHandle<()>>,
+    shutdown_timeout: Duration,
+}
+
+impl Gateway {
+    /// Starts everything; returns when webhooks are answered.
+    pub(crate) async fn start(
+        config: &Config,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Gateway, ServeError> {
+        let options = Options { exclusive: true, ..Options::default() };
+        let store = Store::open(wiring::store_url(config), options, &clock, &entropy).await?;
+        let bridge = wiring::bridge(config, store.clone(), clock.clone(), entropy)?;
+        let (stop, stopped) = watch::channel(false);
+        let readiness = Readiness::default();
+        let admin = Admin::new(readiness.clone());
+        let admin = admin.listen(config.server.admin_listen).await.map_err(|source| ServeError::Listen {
+            key: "server.admin_listen",
+            address: config.server.admin_listen,
+            source,
+        })?;
+        let webhooks = Webhooks::new(config, bridge.clone(), clock.clone())
+            .map_err(|error| ServeError::Wiring(error.to_string()))?;
+        let listener = webhooks.listen(config.server.listen).await.map_err(|source| ServeError::Listen {
+            key: "server.listen",
+            address: config.server.listen,
+            source,
+        })?;
+        let tasks = vec![
+            tokio::spawn(Worker::new(bridge.clone(), Timing::default()).run(stopped.clone())),
+            tokio::spawn(housekeeping::agents(bridge.clone(), stopped.clone())),
+            tokio::spawn(housekeeping::watch_store(store.clone(), readiness, stopped.clone())),
+            tokio::spawn(housekeeping::purge(store, clock, stopped)),
+        ];
+        tracing::info!(listen = %listener.address(), admin = %admin.address(), engine = bridge.store().engine(), "serving");
+        Ok(Gateway {
+            address: listener.address(),
+            admin_address: admin.address(),
+            bridge,
+            stop,
+            listener,
+            admin,
+            tasks,
+            shutdown_timeout: config.server.shutdown_timeout,
+        })
+    }
+
+    /// Ends gracefully, within the configured time.
+    pub(crate) async fn stop(self) {
+        let end = async {
+            // First the requests: each is answered after its commit. Then the jobs.
+            self.listener.stop().await;
+            let _ = self.stop.send(true);
+            self.bridge.wake();
+            for task in self.tasks {
+                let _ = task.await;
+            }
+            self.admin.stop().await;
+            self.bridge.store().close().await;
+        };
+        if tokio::time::timeout(self.shutdown_timeout, end).await.is_err() {
+            tracing::warn!("not everything ended in time; what was left is taken up at the next start");
+        } else {
+            tracing::info!("stopped");
+        }
+    }
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) async fn run(config: &Config, clock: Clock, entropy: Entropy) -> Result<(), ServeError> {
+    let gateway = Gateway::start(config, clock, entropy).await?;
+    told_to_stop().await;
+    gateway.stop().await;
+    Ok(())
+}
+
+/// Waits for the signal to stop.
+pub(crate) async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => {
+            tracing::error!(%error, "SIGTERM cannot be heard");
+            return;
+        }
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

@@ -1,0 +1,55 @@
+//! From the configuration to the rooms' own values.
+
+use super::ServeError;
+use crate::config::{Account, Config, OnUnsubscribe};
+use bridge::{Bridge, Patience};
+use desk::{Clock, Entropy};
+use secrecy::ExposeSecret;
+use std::sync::Arc;
+use store::Store;
+
+/// The UserSig that the gateway calls IM with lives for a day, and is renewed at 80 % of it.
+const ADMIN_SIG_LIFE_S: u64 = 86_400;
+
+pub(super) fn store_url(config: &Config) -> &str {
+    config.store.url.expose_secret()
+}
+
+pub(super) fn bridge(
+    config: &Config,
+    store: Store,
+    clock: Clock,
+    entropy: Entropy,
+) -> Result<Bridge, ServeError> {
+    let http = wechat::http().build().map_err(|error| ServeError::Wiring(error.to_string()))?;
+    let accounts =
+        config.accounts.iter().map(|account| account_of(account, &http)).collect::<Result<Vec<_>, _>>()?;
+    let sig = im::AdminSig::new(
+        config.im.secret_key.clone(),
+        config.im.sdk_app_id,
+        &config.im.admin,
+        ADMIN_SIG_LIFE_S,
+    );
+    let im = im::Client::new(http, config.im.base_url.as_str(), config.im.sdk_app_id, Arc::new(sig))
+        .map_err(|error| ServeError::Wiring(format!("im.base_url: {error}")))?;
+    Ok(Bridge::new(store, accounts, im, config.im.rate, Patience::default(), clock, entropy))
+}
+
+fn account_of(account: &Account, http: &reqwest::Client) -> Result<bridge::Account, ServeError> {
+    let client = wechat::Client::new(http.clone(), account.base_url.as_str())
+        .map_err(|error| ServeError::Wiring(format!("account {}: base_url: {error}", account.id)))?;
+    Ok(bridge::Account {
+        id: account.id.clone(),
+        app_id: account.app_id.clone(),
+        app_secret: account.app_secret.clone(),
+        client,
+        agents: account.agents.clone(),
+        language: account.language,
+        on_unsubscribe: match account.on_unsubscribe {
+            OnUnsubscribe::Delete => bridge::OnUnsubscribe::Delete,
+            OnUnsubscribe::Keep => bridge::OnUnsubscribe::Keep,
+        },
+        welcome: account.welcome.clone().unwrap_or_default(),
+        waiting: account.waiting.clone().unwrap_or_default(),
+    })
+}

@@ -4,6 +4,8 @@
 //! defaults, `example.toml` explains them to people, `check` makes a [`Config`] of what was written.
 //! Relative paths begin at the working directory.
 
+#![expect(dead_code, reason = "public_url, trusted_proxies, media, reply and away belong to issues still to come")]
+
 mod check;
 mod environment;
 mod file;
@@ -24,7 +26,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use problem::Findings;
-pub(crate) use problem::{ConfigError, Problem};
+pub(crate) use problem::ConfigError;
 
 /// The commented default file, as `tsunagi config example` prints it.
 pub(crate) const EXAMPLE: &str = include_str!("example.toml");

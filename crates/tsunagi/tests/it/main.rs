@@ -1,0 +1,4 @@
+//! Whole-system stories: the real binary, the simulated clouds over real HTTP, real databases.
+
+mod story;
+mod support;

@@ -1,0 +1,76 @@
+//! The gateway's database, looked into from outside: both engines, a fresh one for each story.
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, SqlitePool};
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// The engines that stories can run on here. Says loudly what is skipped; with `CI=true` nothing may be.
+pub(crate) fn engines() -> Vec<Engine> {
+    if std::env::var_os("TSUNAGI_TEST_POSTGRES").is_some() {
+        return vec![Engine::Sqlite, Engine::Postgres];
+    }
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "TSUNAGI_TEST_POSTGRES is not set, and CI skips nothing");
+    eprintln!("SKIPPED: PostgreSQL (TSUNAGI_TEST_POSTGRES is not set; `make test` sets it)");
+    vec![Engine::Sqlite]
+}
+
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pool: Pool,
+}
+
+enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Database {
+    pub(crate) async fn create(engine: Engine, folder: &Path) -> Database {
+        match engine {
+            Engine::Sqlite => {
+                let path = folder.join("tsunagi.db");
+                let options = SqliteConnectOptions::new().filename(&path).busy_timeout(Duration::from_secs(5));
+                let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
+                Database { url: format!("sqlite:{}", path.display()), pool: Pool::Sqlite(pool) }
+            }
+            Engine::Postgres => {
+                static NEXT: AtomicU32 = AtomicU32::new(0);
+                let server = std::env::var("TSUNAGI_TEST_POSTGRES").unwrap();
+                let name = format!("it_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst));
+                let admin = PgPoolOptions::new().max_connections(1).connect(&server).await.unwrap();
+                sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
+                admin.close().await;
+                let options = PgConnectOptions::from_str(&server).unwrap().database(&name);
+                let url = options.to_url_lossy().to_string();
+                let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
+                Database { url, pool: Pool::Postgres(pool) }
+            }
+        }
+    }
+
+    /// One number.
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
+        match &self.pool {
+            Pool::Sqlite(pool) => sqlx::query_scalar(sql).fetch_one(pool).await.unwrap(),
+            Pool::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await.unwrap(),
+        }
+    }
+
+    /// Rows of two texts.
+    pub(crate) async fn pairs(&self, sql: &'static str) -> Vec<(String, String)> {
+        match &self.pool {
+            Pool::Sqlite(pool) => sqlx::query_as(sql).fetch_all(pool).await.unwrap(),
+            Pool::Postgres(pool) => sqlx::query_as(sql).fetch_all(pool).await.unwrap(),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! What every story needs: both clouds, a gateway process that can be killed and started again, its database.
+
+mod database;
+
+pub(crate) use database::{Database, Engine, engines};
+
+use serde_json::json;
+use sim::{Control, Format, Mode, PushConfig, Sim, SimConfig, WechatAccountConfig};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+pub(crate) const AGENT: &str = "user1";
+pub(crate) const OPENID: &str = "oAbCdEfGhIjKlMnOpQrStUvWxYz0";
+/// How long anything may take before a story gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a world is set up; start from `Setup::new`.
+pub(crate) struct Setup {
+    pub(crate) engine: Engine,
+    pub(crate) clouds: SimConfig,
+    /// Lines for the `[[account]]` table.
+    pub(crate) account: String,
+    /// Lines for the `[im]` table.
+    pub(crate) im: String,
+    /// Variables of the gateway's first process.
+    pub(crate) env: Vec<(String, String)>,
+}
+
+impl Setup {
+    pub(crate) fn new(engine: Engine) -> Setup {
+        let mut clouds = SimConfig::shop();
+        clouds.push = PushConfig::quick(2_000, 700);
+        Setup { engine, clouds, account: String::new(), im: String::new(), env: Vec::new() }
+    }
+
+    pub(crate) fn mode(mut self, mode: Mode, format: Format) -> Setup {
+        self.clouds.wechat[0].mode = mode;
+        self.clouds.wechat[0].format = format;
+        if mode != Mode::Secure {
+            self.account.push_str("require_encryption = false\n");
+        }
+        self
+    }
+
+    pub(crate) fn account(mut self, lines: &str) -> Setup {
+        self.account.push_str(lines);
+        self.account.push('\n');
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Setup {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) async fn start(self) -> World {
+        World::start(self).await
+    }
+}
+
+/// Both clouds and a gateway between them.
+pub(crate) struct World {
+    pub(crate) clouds: Sim,
+    pub(crate) control: Control,
+    pub(crate) database: Database,
+    pub(crate) webhooks: String,
+    pub(crate) admin: String,
+    pub(crate) folder: TempDir,
+    config: PathBuf,
+    gateway: Option<Child>,
+}
+
+impl World {
+    async fn start(setup: Setup) -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::create(setup.engine, folder.path()).await;
+        let secure = setup.clouds.wechat[0].mode != Mode::Plain;
+        let clouds = sim::start(setup.clouds).await.unwrap();
+        let (port, admin_port) = (free_port(), free_port());
+        let shop = WechatAccountConfig::shop();
+        let app = sim::ImConfig::shop();
+        let key = shop.encoding_aes_key.filter(|_| secure).unwrap_or_default();
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin_port}\"\n\
+             [log]\nformat = \"text\"\nlevel = \"debug,hyper=info,sqlx=info\"\n\
+             [store]\nurl = \"{}\"\n\
+             [im]\nsdk_app_id = {}\nsecret_key = \"{}\"\nbase_url = \"{}\"\ncallback_token = \"{}\"\n{}\n\
+             [[account]]\nid = \"shop\"\napp_id = \"{}\"\napp_secret = \"{}\"\ntoken = \"{}\"\n\
+             encoding_aes_key = \"{key}\"\nbase_url = \"{}\"\nlanguage = \"zh\"\nagents = [\"{AGENT}\"]\n\
+             welcome = \"欢迎关注\"\nwaiting = \"正在为您转接\"\n{}\n",
+            database.url,
+            app.sdk_app_id,
+            app.secret_key,
+            clouds.im_url,
+            app.callback_token.unwrap_or_default(),
+            setup.im,
+            shop.app_id,
+            shop.app_secret,
+            shop.token,
+            clouds.wechat_url,
+            setup.account,
+        );
+        let config = folder.path().join("tsunagi.toml");
+        std::fs::write(&config, text).unwrap();
+        let control = clouds.control();
+        let webhooks = format!("http://127.0.0.1:{port}");
+        control.configure(json!({"app_id": shop.app_id, "webhook_url": format!("{webhooks}/wechat/shop")})).await.unwrap();
+        control.configure(json!({"callback_url": format!("{webhooks}/imcallback")})).await.unwrap();
+        let admin = format!("http://127.0.0.1:{admin_port}");
+        let mut world = World { clouds, control, database, webhooks, admin, folder, config, gateway: None };
+        world.spawn(&setup.env);
+        world.ready().await;
+        world
+    }
+
+    /// Starts a gateway process.
+    pub(crate) fn spawn(&mut self, env: &[(String, String)]) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_tsunagi"))
+            .args(["serve", "--config"])
+            .arg(&self.config)
+            .current_dir(self.folder.path())
+            .env_remove("RUST_LOG")
+            .env_remove("TSUNAGI_KILL_AT")
+            .env_remove("TSUNAGI_SABOTAGE")
+            .envs(env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.gateway = Some(child);
+    }
+
+    /// Waits until the gateway is ready; gives up if it died.
+    pub(crate) async fn ready(&mut self) {
+        let begun = Instant::now();
+        while !self.is_ready().await {
+            assert!(begun.elapsed() < PATIENCE, "the gateway does not become ready:\n{}", self.log());
+            assert!(self.died().is_none(), "the gateway ended:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub(crate) async fn is_ready(&self) -> bool {
+        let answer = reqwest::get(format!("{}/readyz", self.admin)).await;
+        answer.is_ok_and(|answer| answer.status() == 200)
+    }
+
+    /// How the gateway ended, if it did.
+    pub(crate) fn died(&mut self) -> Option<ExitStatus> {
+        self.gateway.as_mut().and_then(|child| child.try_wait().unwrap())
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.gateway.take() {
+            let _ = child.kill();
+            child.wait().unwrap();
+        }
+    }
+
+    /// SIGTERM; gives how it ended.
+    pub(crate) fn stop(&mut self) -> Option<ExitStatus> {
+        let mut child = self.gateway.take()?;
+        let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        Some(child.wait().unwrap())
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.gateway.as_ref().unwrap().id()
+    }
+
+    pub(crate) fn app_id(&self) -> String {
+        WechatAccountConfig::shop().app_id
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("gateway.log")
+    }
+
+    /// All that the gateway's processes said.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// Waits until a message with this text arrived at the agent; gives the ghost that sent it.
+    pub(crate) async fn agent_sees(&self, text: &str) -> String {
+        let line = self
+            .control
+            .wait_for(PATIENCE, |line| {
+                line["cloud"] == "im" && line["kind"] == "delivered" && line["to"] == AGENT && line["text"] == text
+            })
+            .await;
+        let line = line.unwrap_or_else(|error| panic!("the agent never saw {text:?}: {error}\n{}", self.log()));
+        line["from"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until a text arrived at the customer.
+    pub(crate) async fn customer_sees(&self, text: &str) {
+        let line = self
+            .control
+            .wait_for(PATIENCE, |line| {
+                line["cloud"] == "wechat" && line["kind"] == "delivered" && line["text"] == text
+            })
+            .await;
+        line.unwrap_or_else(|error| panic!("the customer never saw {text:?}: {error}\n{}", self.log()));
+    }
+
+    /// Waits until nothing is left to do.
+    pub(crate) async fn drained(&self) {
+        let begun = Instant::now();
+        while self.database.count("SELECT COUNT(*) FROM job").await != 0 {
+            assert!(begun.elapsed() < PATIENCE, "work is left:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// How often the agent's client shows this text, over all chats.
+    pub(crate) async fn shown_to_agent(&self, fits: impl Fn(&str) -> bool) -> usize {
+        let chats = self.control.chats(AGENT).await.unwrap();
+        chats.iter().flat_map(|chat| &chat.messages).filter(|message| message.from != AGENT && fits(&message.text)).count()
+    }
+
+    /// How often the customer's phone shows this text.
+    pub(crate) async fn shown_to_customer(&self, text: &str) -> usize {
+        let received = self.control.received(&self.app_id(), OPENID).await.unwrap();
+        received.iter().filter(|shown| *shown == text).count()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

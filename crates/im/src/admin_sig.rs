@@ -83,3 +83,71 @@ impl fmt::Debug for AdminSig {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::usersig::verify;
+
+    const APP: u64 = 1_400_000_000;
+    const NOW: i64 = 1_700_000_000;
+
+    fn sig(lifetime_s: u64) -> AdminSig {
+        AdminSig::new(SecretString::from("key"), APP, "administrator", lifetime_s)
+    }
+
+    fn same(a: &SecretString, b: &SecretString) -> bool {
+        a.expose_secret() == b.expose_secret()
+    }
+
+    #[test]
+    fn f50_is_kept_for_four_fifths_of_its_life() {
+        let sig = sig(1000);
+        let first = sig.current(NOW);
+        assert!(same(&first, &sig.current(NOW + 799)));
+        let second = sig.current(NOW + 800);
+        assert!(!same(&first, &second));
+        assert!(same(&second, &sig.current(NOW + 1599)));
+        let key = SecretString::from("key");
+        let claims = verify(&key, APP, Some("administrator"), second.expose_secret(), NOW + 1800).unwrap();
+        assert_eq!((claims.time, claims.expire), (NOW + 800, 1000));
+    }
+
+    #[test]
+    fn f50_is_renewed_once_for_all_who_were_refused() {
+        let sig = sig(1000);
+        let stale = sig.current(NOW);
+        let first = sig.renew(&stale, NOW);
+        assert!(!same(&stale, &first), "even within the second in which it was made");
+        for later in 0..5 {
+            assert!(same(&first, &sig.renew(&stale, NOW + later)), "others find it made");
+        }
+        assert!(same(&first, &sig.current(NOW)));
+        assert!(!same(&first, &sig.renew(&first, NOW + 1)));
+        assert!(!same(&stale, &self::sig(1000).renew(&stale, NOW + 9)), "nothing kept yet");
+    }
+
+    #[test]
+    fn follows_a_clock_that_goes_back() {
+        let sig = sig(1000);
+        let first = sig.current(NOW);
+        assert!(same(&first, &sig.current(NOW - 60)));
+        assert!(!same(&first, &sig.current(NOW - 61)));
+        let second = sig.current(NOW - 100);
+        let third = sig.renew(&second, NOW - 100_000);
+        assert!(!same(&second, &third));
+        let key = SecretString::from("key");
+        let claims = verify(&key, APP, None, third.expose_secret(), NOW - 100_000).unwrap();
+        assert_eq!(claims.time, NOW - 100_000);
+        for extreme in [i64::MIN, 0, i64::MAX] {
+            sig.current(extreme);
+        }
+    }
+
+    #[test]
+    fn a_life_of_nothing_is_no_endless_loop() {
+        let sig = sig(0);
+        let first = sig.current(NOW);
+        assert!(same(&first, &sig.current(NOW)), "the same text, made again");
+    }
+}

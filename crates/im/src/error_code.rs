@@ -233,3 +233,57 @@ pub fn describe(code: i64) -> &'static str {
         (None, _) => "an error that this version does not know",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_without_repeats() {
+        assert!(TABLE.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert!(TABLE.iter().all(|entry| !entry.2.is_empty() && !entry.2.ends_with('.')));
+    }
+
+    #[test]
+    fn verdicts_of_the_reference() {
+        use Verdict::*;
+        for (codes, expected) in [
+            (&[0, 10013, 20023][..], Ok),
+            (&[10002, 20004, 60008, 60013, 70169, 70500, 80003, 90992, 90994, 90995, 91000], Retry),
+            (&[10006, 10023, 60007, 60011, 60018, 60019, 90057], Slow),
+            (&[60010, 60016, 60020, 60026, 60028, 70003, 70009, 70020, 70398, 71000, 72002, 90009], Config),
+            (&[70001, 70052, 20002, 20003, 70107, 90008, 90012, 90048], Fix),
+            (&[20006, 40005, 40601, 70399, 80001, 80002, 80004, 90054, 90055, 93000], Drop),
+            (&[60002, 60003, 60009, 60012, 70002, 70402, 90001, 90002, 90011], Bug),
+        ] {
+            for code in codes {
+                assert_eq!(verdict(*code), expected, "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_codes_have_a_verdict() {
+        for code in [60022, 60023, 60024] {
+            assert_eq!(verdict(code), Verdict::Config);
+        }
+        for code in [120_001, 130_000, 10100, 10200, 90021, 1, -1, i64::MIN, i64::MAX] {
+            assert_eq!(verdict(code), Verdict::Drop);
+        }
+        assert_eq!(describe(120_048), "refused by the app's own webhook, with a code of its own");
+        assert_eq!(describe(90021), "an error that this version does not know");
+    }
+
+    #[test]
+    fn time_outs_and_internal_errors_may_hide_a_delivery() {
+        let ambiguous = |code| ErrorCode { code, info: String::new() }.is_ambiguous();
+        assert!([60008, 20004, 20005, 90992, 90994, 91000].into_iter().all(ambiguous));
+        assert!(![90012, 60007, 80001, 80003, 20006, 70001, 90001].into_iter().any(ambiguous));
+    }
+
+    #[test]
+    fn display_is_for_the_log() {
+        let error = ErrorCode { code: 90012, info: "invalid To_Account".to_owned() };
+        assert_eq!(error.to_string(), "90012 (the To_Account does not exist): invalid To_Account");
+    }
+}

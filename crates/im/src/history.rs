@@ -120,3 +120,42 @@ impl HistoryMessage {
         webhook::key(self.msg_time, sdk_app_id, webhook::command::AFTER_SEND_MSG, &parts)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(max_time: i64, last_msg_key: Option<&str>) -> HistoryQuery {
+        let (operator, peer) = ("agent_007".to_owned(), "wx_u1".to_owned());
+        let last_msg_key = last_msg_key.map(str::to_owned);
+        HistoryQuery { operator, peer, max_count: 100, min_time: 1, max_time, last_msg_key }
+    }
+
+    fn page(complete: bool, last_msg_time: Option<i64>, last_msg_key: Option<&str>) -> HistoryPage {
+        let last_msg_key = last_msg_key.map(str::to_owned);
+        HistoryPage { complete, last_msg_time, last_msg_key, ..HistoryPage::default() }
+    }
+
+    #[test]
+    fn the_next_page_ends_with_the_oldest_message_of_this_one() {
+        let next = page(false, Some(50), Some("k1")).next(&query(99, None));
+        assert_eq!(next, Some(query(50, Some("k1"))));
+        assert_eq!(
+            page(false, Some(40), Some("k2")).next(&query(50, Some("k1"))),
+            Some(query(40, Some("k2")))
+        );
+    }
+
+    #[test]
+    fn paging_always_ends() {
+        assert_eq!(page(true, Some(50), Some("k1")).next(&query(99, None)), None);
+        assert_eq!(
+            page(false, Some(50), Some("k1")).next(&query(50, Some("k1"))),
+            None,
+            "the same page again"
+        );
+        assert_eq!(page(false, Some(50), Some("")).next(&query(99, None)), None);
+        assert_eq!(page(false, Some(50), None).next(&query(99, None)), None);
+        assert_eq!(page(false, None, Some("k1")).next(&query(99, None)), None);
+    }
+}

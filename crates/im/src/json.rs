@@ -95,3 +95,52 @@ fn hex_escape(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     if digits.bytes().all(|b| b.is_ascii_hexdigit()) { u32::from_str_radix(digits, 16).ok() } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(json: &str) -> String {
+        parse(json.as_bytes()).unwrap()["a"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn f48_strings_are_mended_and_nothing_else() {
+        for (json, expected) in [
+            (r#"{"a":"\ud800"}"#, "\u{FFFD}"),
+            (r#"{"a":"\uDBFF\uDFFF"}"#, "\u{10FFFF}"),
+            (r#"{"a":"\ud800\ud800\udc00"}"#, "\u{FFFD}\u{10000}"),
+            (r#"{"a":"\ud800x\udc00"}"#, "\u{FFFD}x\u{FFFD}"),
+            (r#"{"a":"\\ud800\ud800"}"#, "\\ud800\u{FFFD}"),
+            (r#"{"a":"\"\ud800"}"#, "\"\u{FFFD}"),
+            (r#"{"a":"x\u0000y\u0000"}"#, "xy"),
+            ("{\"a\":\"1\r\n2\t3\u{7}4\"}", "1\r\n2\t34"),
+            ("\u{FEFF} {\"a\":\"x\"}\r\n", "x"),
+            (r#"{"a":"first","a":"last"}"#, "last"),
+        ] {
+            assert_eq!(text(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn f48_what_is_broken_outside_strings_stays_broken() {
+        for json in [
+            "{\"a\":\"x",
+            "{\"a\":\"x\\",
+            "{\"a\":\"\\ud800",
+            "{\"a\":\"\\u00",
+            "{\"a\" \u{1}: 1}",
+            "{\"a\":1}x",
+        ] {
+            assert_eq!(parse(json.as_bytes()), Err(JsonError::Syntax), "{json}");
+        }
+        assert_eq!(parse(b"\xEF\xBB\xBF\n"), Err(JsonError::Empty));
+        assert_eq!(parse(b"[{}]"), Err(JsonError::NotObject));
+    }
+
+    #[test]
+    fn f48_nul_goes_from_keys_and_from_the_depth() {
+        let fields = parse(br#"{"a\u0000b":[{"c":"\u0000d","e":[["\u0000"]]}],"f":1}"#).unwrap();
+        assert_eq!(Value::Object(fields).to_string(), r#"{"ab":[{"c":"d","e":[[""]]}],"f":1}"#);
+    }
+}

@@ -70,3 +70,57 @@ pub(crate) fn opt_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
 pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(opt_text(deserializer)?.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn integers_come_in_many_forms() {
+        for (value, expected) in [
+            (json!(7), Some(7)),
+            (json!(-7), Some(-7)),
+            (json!("7"), Some(7)),
+            (json!(" -7 "), Some(-7)),
+            (json!(7.9), Some(7)),
+            (json!(1.7e12), Some(1_700_000_000_000)),
+            (json!(true), Some(1)),
+            (json!(false), Some(0)),
+            (json!(i64::MAX), Some(i64::MAX)),
+            (json!(u64::MAX), None),
+            (json!(1e300), None),
+            (json!(""), None),
+            (json!("7.5"), None),
+            (json!("0x7"), None),
+            (json!(null), None),
+            (json!([7]), None),
+        ] {
+            assert_eq!(integer(&value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn numbers_keep_their_range() {
+        assert_eq!(number::<_, u32>(json!("4294967295")).unwrap(), u32::MAX);
+        assert!(number::<_, u32>(json!(4_294_967_296_u64)).is_err());
+        assert!(number::<_, u32>(json!(-1)).is_err());
+        assert_eq!(opt_number::<_, u32>(json!(null)).unwrap(), None);
+        assert_eq!(opt_number::<_, u32>(json!(" ")).unwrap(), None);
+        assert!(opt_number::<_, u32>(json!("x")).is_err());
+        assert_eq!(float(json!("22.5")).unwrap(), 22.5);
+        assert!(float(json!("NaN")).is_err() && float(json!("inf")).is_err() && float(json!(null)).is_err());
+    }
+
+    #[test]
+    fn flags_and_texts_never_fail() {
+        for (value, expected) in
+            [(json!(1), true), (json!("1"), true), (json!(true), true), (json!(0), false), (json!({}), false)]
+        {
+            assert_eq!(flag(value).unwrap(), expected);
+        }
+        assert_eq!(text(json!(null)).unwrap(), "");
+        assert_eq!(text(json!(7)).unwrap(), "7");
+        assert_eq!(opt_text(json!([])).unwrap().as_deref(), Some("[]"));
+    }
+}

@@ -1,9 +1,62 @@
-//! The Tencent Cloud IM protocol (also called Chat, 即时通信 IM): UserSig, webhooks, message elements and the
-//! REST client.
+//! The Tencent Cloud IM protocol (also called Chat, 即时通信 IM) for a server: UserSig, webhooks, message elements
+//! and the REST client.
 //!
-//! Start at [`open`], which turns a webhook request into a typed [`Webhook`], and at [`Client`], which calls the
-//! REST API with a UserSig from an [`AdminSig`]. Nothing here reads the clock, draws random numbers or, but for
-//! the client, does I/O.
+//! Start at [`open`], which turns a webhook request into a typed [`Webhook`]; at [`Client`], which calls the REST
+//! API with a UserSig from an [`AdminSig`]; and at [`sign`], which makes the UserSig that a user logs in with.
+//! Nothing here reads the clock, draws random numbers or, but for the client, does I/O: time and randomness are
+//! arguments.
+//!
+//! # A webhook
+//!
+//! ```
+//! use im::{Answer, Credentials, Element, Webhook};
+//! use secrecy::SecretString;
+//!
+//! let credentials = Credentials {
+//!     sdk_app_id: 1400000000,
+//!     tokens: vec![SecretString::from("xxxxyyyy")],
+//!     window_s: 60,
+//! };
+//! let query = "SdkAppid=1400000000&CallbackCommand=C2C.CallbackAfterSendMsg&contenttype=json&OptPlatform=Web\
+//!     &Sign=17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061&RequestTime=1669872112";
+//! let body = r#"{"CallbackCommand":"C2C.CallbackAfterSendMsg","From_Account":"agent_007","To_Account":"wx_u1",
+//!     "MsgSeq":48374,"MsgRandom":2837546,"MsgTime":1669872111,"MsgKey":"48374_2837546_1669872111",
+//!     "OnlineOnlyFlag":0,"SendMsgResult":0,"ErrorInfo":"send msg succeed","UnreadMsgNum":3,
+//!     "MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"您好，今天发货"}}]}"#;
+//!
+//! let opened = im::open(&credentials, query, body.as_bytes(), 1_669_872_112)?;
+//! if let Webhook::AfterSendMsg(after) = &opened.webhook
+//!     && after.send_msg_result == 0
+//! {
+//!     assert_eq!(after.message.body, [Element::text("您好，今天发货")]);
+//! }
+//! // Once it is stored:
+//! assert_eq!(Answer::ok().to_json(), r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0}"#);
+//! # Ok::<(), im::Refusal>(())
+//! ```
+//!
+//! # A call
+//!
+//! ```no_run
+//! # async fn call(http: reqwest::Client, key: secrecy::SecretString, now_s: i64, random: u32)
+//! # -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//!
+//! let sig = im::AdminSig::new(key, 1400000000, "administrator", 86_400);
+//! let client = im::Client::new(http, "https://console.tim.qq.com", 1400000000, Arc::new(sig))?;
+//! client.account_import("wx_u1", Some("Li"), None, random, now_s).await?;
+//!
+//! let words = vec![im::Element::text("你好，订单什么时候发货？")];
+//! let message = im::SendMsg::new("wx_u1", "agent_007", 1042, 3_482_119_077, words);
+//! match client.send_msg(&message, random, now_s).await {
+//!     Ok(sent) => println!("sent as {}", sent.msg_key),
+//!     Err(im::CallError::NotSent(fault)) => println!("try again later: {fault}"),
+//!     Err(im::CallError::Refused(code)) if !code.is_ambiguous() => println!("{code}"),
+//!     Err(_) => println!("look it up with Client::history before it is sent again"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod admin_sig;
 mod answer;

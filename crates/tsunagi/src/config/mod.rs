@@ -4,7 +4,10 @@
 //! defaults, `example.toml` explains them to people, `check` makes a [`Config`] of what was written.
 //! Relative paths begin at the working directory.
 
-#![expect(dead_code, reason = "public_url, trusted_proxies, media, reply and away belong to issues still to come")]
+#![expect(
+    dead_code,
+    reason = "public_url, trusted_proxies, media, reply and away belong to issues still to come"
+)]
 
 mod check;
 mod environment;
@@ -25,8 +28,8 @@ use desk::Language;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use problem::Findings;
 pub(crate) use problem::ConfigError;
+use problem::Findings;
 
 /// The commented default file, as `tsunagi config example` prints it.
 pub(crate) const EXAMPLE: &str = include_str!("example.toml");

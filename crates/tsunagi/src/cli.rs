@@ -125,19 +125,7 @@ fn usersig(args: UsersigArgs) -> Result<ExitCode, Failure> {
     let im = config::load_im(&args.config.config, std::env::vars_os())?;
     let now = clock().now_s();
     if let Some(sig) = &args.verify {
-        return match im::verify(&im.secret_key, im.sdk_app_id, None, sig.trim(), now) {
-            Ok(claims) => say(&format!(
-                "valid\nuser: {}\nsdk_app_id: {}\nissued: {}\nexpires: {}",
-                claims.identifier,
-                claims.sdk_app_id,
-                claims.time,
-                claims.time.saturating_add_unsigned(claims.expire)
-            )),
-            Err(error) => Err(Failure::new(
-                format!("not valid: {error} (IM answers {})", error.code()),
-                "make a new one with `tsunagi usersig USER --config FILE`",
-            )),
-        };
+        return verify(&im, sig.trim(), now);
     }
     let user = args.user.unwrap_or_default();
     if !im::is_valid_user_id(&user) {
@@ -148,6 +136,44 @@ fn usersig(args: UsersigArgs) -> Result<ExitCode, Failure> {
     }
     let sig = im::sign(&im.secret_key, im.sdk_app_id, &user, now, args.expires, None);
     say(sig.expose_secret())
+}
+
+/// What a UserSig holds, if it is ours, and whether it is valid now.
+fn verify(im: &config::Im, sig: &str, now: i64) -> Result<ExitCode, Failure> {
+    // At the beginning of time nothing has expired yet: what an expired one holds is worth seeing, too.
+    let held = im::verify(&im.secret_key, im.sdk_app_id, None, sig, i64::MIN);
+    let verdict = im::verify(&im.secret_key, im.sdk_app_id, None, sig, now);
+    if let Ok(claims) = held {
+        let expires = claims.time.saturating_add_unsigned(claims.expire);
+        say(&format!(
+            "identifier: {}\nsdk_app_id: {}\nissued: {} ({})\nexpires: {} ({})\nvalid: {}",
+            claims.identifier,
+            claims.sdk_app_id,
+            claims.time,
+            from_now(claims.time.saturating_sub(now)),
+            expires,
+            from_now(expires.saturating_sub(now)),
+            if verdict.is_ok() { "yes" } else { "no" },
+        ))?;
+    }
+    match verdict {
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(Failure::new(
+            format!("not valid: {error} (IM answers {})", error.code()),
+            "make a new one with `tsunagi usersig USER --config FILE`",
+        )),
+    }
+}
+
+/// A distance in time, in words: "in 29 days", "5 hours ago".
+fn from_now(seconds: i64) -> String {
+    let (count, unit) = match seconds.unsigned_abs() {
+        span @ 172_800.. => (span / 86_400, "days"),
+        span @ 7_200.. => (span / 3_600, "hours"),
+        span @ 120.. => (span / 60, "minutes"),
+        span => (span, "seconds"),
+    };
+    if seconds < 0 { format!("{count} {unit} ago") } else { format!("in {count} {unit}") }
 }
 
 /// The system's clock: the only place where the gateway reads it.

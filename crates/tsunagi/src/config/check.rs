@@ -78,7 +78,8 @@ fn store(raw: &file::Store, findings: &mut Findings) -> Option<Store> {
             return None;
         }
     };
-    Some(Store { url: raw.url.clone().into(), media })
+    let lease = whole("store.lease", raw.lease, 1, 300, findings)?;
+    Some(Store { url: raw.url.clone().into(), media, lease: Duration::from_secs(lease) })
 }
 
 /// Checks `[im]` alone.

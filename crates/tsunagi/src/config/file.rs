@@ -55,11 +55,12 @@ impl Default for Server {
 pub(super) struct Store {
     pub(super) url: String,
     pub(super) media: String,
+    pub(super) lease: i64,
 }
 
 impl Default for Store {
     fn default() -> Store {
-        Store { url: "sqlite:tsunagi.db".to_owned(), media: "file:media".to_owned() }
+        Store { url: "sqlite:tsunagi.db".to_owned(), media: "file:media".to_owned(), lease: 30 }
     }
 }
 

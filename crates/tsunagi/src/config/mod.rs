@@ -70,6 +70,8 @@ pub(crate) struct Store {
     /// `sqlite:PATH` or `postgres://…`; secret, since it may hold a password.
     pub(crate) url: SecretString,
     pub(crate) media: Media,
+    /// How long a node holds a conversation's work without a sign of life; after that another takes it over.
+    pub(crate) lease: Duration,
 }
 
 /// Where media is kept.

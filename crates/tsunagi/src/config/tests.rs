@@ -60,6 +60,7 @@ fn a_short_file_gets_all_defaults() {
     assert_eq!(config.server.shutdown_timeout.as_secs(), 25);
     assert_eq!(config.store.url.expose_secret(), "sqlite:tsunagi.db");
     assert_eq!(config.store.media, Media::Folder("media".into()));
+    assert_eq!(config.store.lease.as_secs(), 30);
     assert_eq!(config.im.rate, 100);
     assert!(config.im.callback_token.is_none());
     let [shop, two] = config.accounts.as_slice() else { panic!("two accounts") };

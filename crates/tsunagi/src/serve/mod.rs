@@ -77,8 +77,9 @@ impl Gateway {
             address: config.server.listen,
             source,
         })?;
+        let timing = Timing { lease: config.store.lease, ..Timing::default() };
         let tasks = vec![
-            tokio::spawn(Worker::new(bridge.clone(), Timing::default()).run(stopped.clone())),
+            tokio::spawn(Worker::new(bridge.clone(), timing).run(stopped.clone())),
             tokio::spawn(housekeeping::agents(bridge.clone(), stopped.clone())),
             tokio::spawn(housekeeping::watch_store(store.clone(), readiness, stopped.clone())),
             tokio::spawn(housekeeping::purge(store, clock, stopped)),

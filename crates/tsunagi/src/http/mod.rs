@@ -8,6 +8,8 @@ mod answer;
 mod body;
 mod im;
 mod listener;
+#[cfg(test)]
+mod tests;
 mod wechat;
 
 use std::net::SocketAddr;

@@ -2,7 +2,8 @@
 //! checkers can fail. Without the cargo feature `faults` every function here is empty.
 //!
 //! `TSUNAGI_KILL_AT=answer.after_call` kills the process with SIGKILL when it passes that point;
-//! `answer.after_call:3` at the third time. `TSUNAGI_SABOTAGE=no-dedup|sync-off` breaks the store.
+//! `answer.after_call:3` at the third time. `TSUNAGI_FREEZE_AT` stops it there with SIGSTOP until somebody sends
+//! SIGCONT, as a paused machine does. `TSUNAGI_SABOTAGE=no-dedup|sync-off` breaks the store.
 
 /// The named points, in the order of a message's way.
 pub const POINTS: &[&str] = &[
@@ -34,18 +35,23 @@ pub const POINTS: &[&str] = &[
 #[cfg(feature = "faults")]
 pub fn point(name: &'static str) {
     use std::sync::atomic::{AtomicU32, Ordering};
-    static PASSED: AtomicU32 = AtomicU32::new(0);
+    static TO_THE_KILL: AtomicU32 = AtomicU32::new(0);
+    static TO_THE_FREEZE: AtomicU32 = AtomicU32::new(0);
     debug_assert!(POINTS.contains(&name), "{name} is not a named point");
-    let Ok(wanted) = std::env::var("TSUNAGI_KILL_AT") else { return };
-    let (wanted, nth) = match wanted.split_once(':') {
-        Some((wanted, nth)) => (wanted.to_owned(), nth.parse().unwrap_or(1)),
-        None => (wanted, 1),
-    };
-    if wanted == name && PASSED.fetch_add(1, Ordering::SeqCst) + 1 == nth {
-        // The shell's `kill` sends a true SIGKILL: no destructor, no flush, as when the machine's owner does it.
-        let _ = std::process::Command::new("kill").args(["-9", &std::process::id().to_string()]).status();
-        loop {
-            std::thread::park();
+    for (variable, passed, signal) in
+        [("TSUNAGI_KILL_AT", &TO_THE_KILL, "-KILL"), ("TSUNAGI_FREEZE_AT", &TO_THE_FREEZE, "-STOP")]
+    {
+        let Ok(wanted) = std::env::var(variable) else { continue };
+        let (wanted, nth) = match wanted.split_once(':') {
+            Some((wanted, nth)) => (wanted, nth.parse().unwrap_or(1)),
+            None => (wanted.as_str(), 1),
+        };
+        if wanted == name && passed.fetch_add(1, Ordering::SeqCst) + 1 == nth {
+            // The shell's `kill` sends a true signal: no destructor, no flush, as when the machine's owner does it.
+            let _ = std::process::Command::new("kill").args([signal, &std::process::id().to_string()]).status();
+            while signal == "-KILL" {
+                std::thread::park();
+            }
         }
     }
 }

@@ -48,7 +48,8 @@ pub fn point(name: &'static str) {
         };
         if wanted == name && passed.fetch_add(1, Ordering::SeqCst) + 1 == nth {
             // The shell's `kill` sends a true signal: no destructor, no flush, as when the machine's owner does it.
-            let _ = std::process::Command::new("kill").args([signal, &std::process::id().to_string()]).status();
+            let _ =
+                std::process::Command::new("kill").args([signal, &std::process::id().to_string()]).status();
             while signal == "-KILL" {
                 std::thread::park();
             }

@@ -1,5 +1,11 @@
 //! Whole-system stories: the real binary, the simulated clouds over real HTTP, real databases.
 
+// Gateways that can be killed at named points, and broken on purpose, are built with the feature `faults`.
+#[cfg(feature = "faults")]
+mod checker;
+#[cfg(feature = "faults")]
+mod kills;
 mod page;
 mod story;
+#[cfg_attr(not(feature = "faults"), expect(dead_code, reason = "some of it is for those stories"))]
 mod support;

@@ -1,8 +1,8 @@
 //! The gateway's database, looked into from outside: both engines, a fresh one for each story.
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, SqlitePool};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow};
+use sqlx::{AssertSqlSafe, ConnectOptions, FromRow, PgPool, SqlitePool};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,16 +19,21 @@ pub(crate) fn engines() -> Vec<Engine> {
     if std::env::var_os("TSUNAGI_TEST_POSTGRES").is_some() {
         return vec![Engine::Sqlite, Engine::Postgres];
     }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "TSUNAGI_TEST_POSTGRES is not set, and CI skips nothing");
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "TSUNAGI_TEST_POSTGRES is not set, and CI skips nothing"
+    );
     eprintln!("SKIPPED: PostgreSQL (TSUNAGI_TEST_POSTGRES is not set; `make test` sets it)");
     vec![Engine::Sqlite]
 }
 
+#[derive(Clone)]
 pub(crate) struct Database {
     pub(crate) url: String,
     pool: Pool,
 }
 
+#[derive(Clone)]
 enum Pool {
     Sqlite(SqlitePool),
     Postgres(PgPool),
@@ -39,7 +44,8 @@ impl Database {
         match engine {
             Engine::Sqlite => {
                 let path = folder.join("tsunagi.db");
-                let options = SqliteConnectOptions::new().filename(&path).busy_timeout(Duration::from_secs(5));
+                let options =
+                    SqliteConnectOptions::new().filename(&path).busy_timeout(Duration::from_secs(5));
                 let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
                 Database { url: format!("sqlite:{}", path.display()), pool: Pool::Sqlite(pool) }
             }
@@ -68,9 +74,30 @@ impl Database {
 
     /// Rows of two texts.
     pub(crate) async fn pairs(&self, sql: &'static str) -> Vec<(String, String)> {
+        self.rows(sql).await
+    }
+
+    /// Rows, as tuples.
+    pub(crate) async fn rows<T>(&self, sql: &'static str) -> Vec<T>
+    where
+        T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
         match &self.pool {
             Pool::Sqlite(pool) => sqlx::query_as(sql).fetch_all(pool).await.unwrap(),
             Pool::Postgres(pool) => sqlx::query_as(sql).fetch_all(pool).await.unwrap(),
+        }
+    }
+
+    /// Gives a server its room back, when a story has ended well.
+    pub(crate) async fn discard(&self) {
+        if let Pool::Postgres(pool) = &self.pool {
+            let name = pool.connect_options().get_database().unwrap().to_owned();
+            pool.close().await;
+            let server = std::env::var("TSUNAGI_TEST_POSTGRES").unwrap();
+            let admin = PgPoolOptions::new().max_connections(1).connect(&server).await.unwrap();
+            let drop = AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"));
+            sqlx::query(drop).execute(&admin).await.unwrap();
+            admin.close().await;
         }
     }
 }

@@ -1,13 +1,17 @@
 //! What every story needs: both clouds, a gateway process that can be killed and started again, its database.
 
 mod database;
+mod second;
 
 pub(crate) use database::{Database, Engine, engines};
+pub(crate) use second::Second;
 
 use serde_json::json;
 use sim::{Control, Format, Mode, PushConfig, Sim, SimConfig, WechatAccountConfig};
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -24,15 +28,29 @@ pub(crate) struct Setup {
     pub(crate) account: String,
     /// Lines for the `[im]` table.
     pub(crate) im: String,
+    /// Lines for the `[store]` table.
+    pub(crate) store: String,
+    pub(crate) agents: Vec<String>,
     /// Variables of the gateway's first process.
     pub(crate) env: Vec<(String, String)>,
+    /// A command that runs the gateway's first process, such as a tracer.
+    pub(crate) before: Vec<String>,
 }
 
 impl Setup {
     pub(crate) fn new(engine: Engine) -> Setup {
         let mut clouds = SimConfig::shop();
         clouds.push = PushConfig::quick(2_000, 700);
-        Setup { engine, clouds, account: String::new(), im: String::new(), env: Vec::new() }
+        Setup {
+            engine,
+            clouds,
+            account: String::new(),
+            im: String::new(),
+            store: String::new(),
+            agents: vec![AGENT.to_owned()],
+            env: Vec::new(),
+            before: Vec::new(),
+        }
     }
 
     pub(crate) fn mode(mut self, mode: Mode, format: Format) -> Setup {
@@ -47,6 +65,24 @@ impl Setup {
     pub(crate) fn account(mut self, lines: &str) -> Setup {
         self.account.push_str(lines);
         self.account.push('\n');
+        self
+    }
+
+    /// Lines for the `[store]` table.
+    pub(crate) fn store(mut self, lines: &str) -> Setup {
+        self.store.push_str(lines);
+        self.store.push('\n');
+        self
+    }
+
+    pub(crate) fn agents(mut self, agents: &[&str]) -> Setup {
+        self.agents = agents.iter().map(|agent| (*agent).to_owned()).collect();
+        self
+    }
+
+    /// A command that runs the gateway's first process and leaves it the same process id.
+    pub(crate) fn under(mut self, command: impl IntoIterator<Item = String>) -> Setup {
+        self.before = command.into_iter().collect();
         self
     }
 
@@ -68,7 +104,7 @@ pub(crate) struct World {
     pub(crate) webhooks: String,
     pub(crate) admin: String,
     pub(crate) folder: TempDir,
-    config: PathBuf,
+    pub(crate) config: PathBuf,
     gateway: Option<Child>,
 }
 
@@ -85,12 +121,13 @@ impl World {
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin_port}\"\n\
              [log]\nformat = \"text\"\nlevel = \"debug,hyper=info,sqlx=info\"\n\
-             [store]\nurl = \"{}\"\n\
+             [store]\nurl = \"{}\"\n{}\n\
              [im]\nsdk_app_id = {}\nsecret_key = \"{}\"\nbase_url = \"{}\"\ncallback_token = \"{}\"\n{}\n\
              [[account]]\nid = \"shop\"\napp_id = \"{}\"\napp_secret = \"{}\"\ntoken = \"{}\"\n\
-             encoding_aes_key = \"{key}\"\nbase_url = \"{}\"\nlanguage = \"zh\"\nagents = [\"{AGENT}\"]\n\
+             encoding_aes_key = \"{key}\"\nbase_url = \"{}\"\nlanguage = \"zh\"\nagents = {:?}\n\
              welcome = \"欢迎关注\"\nwaiting = \"正在为您转接\"\n{}\n",
             database.url,
+            setup.store,
             app.sdk_app_id,
             app.secret_key,
             clouds.im_url,
@@ -100,38 +137,52 @@ impl World {
             shop.app_secret,
             shop.token,
             clouds.wechat_url,
+            setup.agents,
             setup.account,
         );
         let config = folder.path().join("tsunagi.toml");
         std::fs::write(&config, text).unwrap();
         let control = clouds.control();
         let webhooks = format!("http://127.0.0.1:{port}");
-        control.configure(json!({"app_id": shop.app_id, "webhook_url": format!("{webhooks}/wechat/shop")})).await.unwrap();
+        control
+            .configure(json!({"app_id": shop.app_id, "webhook_url": format!("{webhooks}/wechat/shop")}))
+            .await
+            .unwrap();
         control.configure(json!({"callback_url": format!("{webhooks}/imcallback")})).await.unwrap();
         let admin = format!("http://127.0.0.1:{admin_port}");
         let mut world = World { clouds, control, database, webhooks, admin, folder, config, gateway: None };
-        world.spawn(&setup.env);
+        world.launch(&setup.before, &setup.env);
         world.ready().await;
         world
     }
 
     /// Starts a gateway process.
     pub(crate) fn spawn(&mut self, env: &[(String, String)]) {
+        self.launch(&[], env);
+    }
+
+    fn launch(&mut self, before: &[String], env: &[(String, String)]) {
+        self.gateway = Some(self.process(&self.config, before, env));
+    }
+
+    fn process(&self, config: &Path, before: &[String], env: &[(String, String)]) -> Child {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_tsunagi"))
-            .args(["serve", "--config"])
-            .arg(&self.config)
+        let mut words: Vec<&OsStr> = before.iter().map(OsStr::new).collect();
+        words.extend([OsStr::new(env!("CARGO_BIN_EXE_tsunagi")), "serve".as_ref(), "--config".as_ref()]);
+        Command::new(words[0])
+            .args(&words[1..])
+            .arg(config)
             .current_dir(self.folder.path())
             .env_remove("RUST_LOG")
             .env_remove("TSUNAGI_KILL_AT")
+            .env_remove("TSUNAGI_FREEZE_AT")
             .env_remove("TSUNAGI_SABOTAGE")
             .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
-            .unwrap();
-        self.gateway = Some(child);
+            .unwrap()
     }
 
     /// Waits until the gateway is ready; gives up if it died.
@@ -187,15 +238,26 @@ impl World {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
+    /// Keeps that for whoever looks into a failure; says where.
+    pub(crate) fn keep_log(&self) -> String {
+        let kept = std::env::temp_dir().join(format!("tsunagi-it-{}.log", free_port()));
+        std::fs::write(&kept, self.log()).unwrap();
+        format!("the gateway's log: {}", kept.display())
+    }
+
     /// Waits until a message with this text arrived at the agent; gives the ghost that sent it.
     pub(crate) async fn agent_sees(&self, text: &str) -> String {
         let line = self
             .control
             .wait_for(PATIENCE, |line| {
-                line["cloud"] == "im" && line["kind"] == "delivered" && line["to"] == AGENT && line["text"] == text
+                line["cloud"] == "im"
+                    && line["kind"] == "delivered"
+                    && line["to"] == AGENT
+                    && line["text"] == text
             })
             .await;
-        let line = line.unwrap_or_else(|error| panic!("the agent never saw {text:?}: {error}\n{}", self.log()));
+        let line =
+            line.unwrap_or_else(|error| panic!("the agent never saw {text:?}: {error}\n{}", self.log()));
         line["from"].as_str().unwrap().to_owned()
     }
 
@@ -222,7 +284,11 @@ impl World {
     /// How often the agent's client shows this text, over all chats.
     pub(crate) async fn shown_to_agent(&self, fits: impl Fn(&str) -> bool) -> usize {
         let chats = self.control.chats(AGENT).await.unwrap();
-        chats.iter().flat_map(|chat| &chat.messages).filter(|message| message.from != AGENT && fits(&message.text)).count()
+        chats
+            .iter()
+            .flat_map(|chat| &chat.messages)
+            .filter(|message| message.from != AGENT && fits(&message.text))
+            .count()
     }
 
     /// How often the customer's phone shows this text.
@@ -238,7 +304,15 @@ impl Drop for World {
     }
 }
 
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A port that was free a moment ago. Not one of those that the system hands out by itself: while a gateway is
+/// dead, any outgoing connection might get its port.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let own = 10_000 + std::process::id() % 44 * 500;
+    loop {
+        let port = u16::try_from(own + NEXT.fetch_add(1, Ordering::Relaxed) % 500).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -1,0 +1,191 @@
+//! The people: customers and agents who go on whatever happens to the gateway.
+//!
+//! Every text is unique and in brackets, so that none is part of another. WeChat offers a push three times. IM tells
+//! of an agent's message once, so an agent whose message was not taken says it again, in other words.
+
+use crate::support::{Database, PATIENCE, World};
+use serde_json::json;
+use sim::Control;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::task::JoinHandle;
+
+pub(super) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
+}
+
+/// A customer's openid.
+pub(super) fn openid(n: usize) -> String {
+    format!("oAbCdEfGhIjKlMnOpQrStUvWx{n:03}")
+}
+
+/// Everybody. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct People {
+    pub(super) control: Control,
+    app_id: String,
+    database: Database,
+    /// Where readiness is asked for.
+    admin: Arc<Mutex<String>>,
+    seen: Arc<Mutex<Seen>>,
+    _tail: Arc<Tail>,
+}
+
+/// What the journal has told so far.
+#[derive(Default)]
+struct Seen {
+    /// Text → the ghost that said it.
+    ghosts: HashMap<String, String>,
+    /// MsgKey → whether the gateway took the message.
+    taken: HashMap<String, bool>,
+}
+
+/// Follows the journal; ends with the last clone.
+struct Tail(JoinHandle<()>);
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl People {
+    pub(super) fn of(world: &World) -> People {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let tail = tokio::spawn(follow_journal(world.control.clone(), seen.clone()));
+        People {
+            control: world.control.clone(),
+            app_id: world.app_id(),
+            database: world.database.clone(),
+            admin: Arc::new(Mutex::new(world.admin.clone())),
+            seen,
+            _tail: Arc::new(Tail(tail)),
+        }
+    }
+
+    /// From now on, another gateway is meant by "ready".
+    pub(super) fn ask(&self, admin: &str) {
+        *self.admin.lock().unwrap() = admin.to_owned();
+    }
+
+    /// The whole story of so many customers at once.
+    pub(super) async fn stories(self, customers: usize) {
+        let stories = (0..customers).map(|n| tokio::spawn(self.clone().story(n)));
+        for story in stories.collect::<Vec<_>>() {
+            story.await.unwrap();
+        }
+    }
+
+    /// Follow, two questions, two answers, unfollow, follow again, question, answer.
+    async fn story(self, n: usize) {
+        let (openid, agent) = (openid(n), ["user1", "user2"][n % 2]);
+        self.control.follow(&self.app_id, &openid).await.unwrap();
+        self.say(&openid, "q1").await;
+        let question = self.say(&openid, "q2").await;
+        let ghost = self.ghost_that_said(&question).await;
+        self.answer(agent, &ghost, "a1").await;
+        self.answer(agent, &ghost, "a2").await;
+        // What is still under way when somebody leaves is failed by design: another story.
+        self.idle(&openid).await;
+        self.control.unfollow(&self.app_id, &openid).await.unwrap();
+        self.control.follow(&self.app_id, &openid).await.unwrap();
+        let question = self.say(&openid, "q3").await;
+        let ghost = self.ghost_that_said(&question).await;
+        assert_eq!(ghost, format!("{openid}-2"), "a deleted UserID is not used again");
+        self.answer(agent, &ghost, "a3").await;
+        self.idle(&openid).await;
+    }
+
+    pub(super) async fn follow(&self, openid: &str) {
+        self.control.follow(&self.app_id, openid).await.unwrap();
+    }
+
+    pub(super) async fn unfollow(&self, openid: &str) {
+        self.control.unfollow(&self.app_id, openid).await.unwrap();
+    }
+
+    /// The customer writes; gives the text.
+    pub(super) async fn say(&self, openid: &str, what: &str) -> String {
+        let text = format!("[{} {what}]", &openid[25..]);
+        self.control.say(&self.app_id, openid, &text).await.unwrap();
+        text
+    }
+
+    /// The agent writes when the gateway is there, and again if it died over it.
+    pub(super) async fn answer(&self, agent: &str, ghost: &str, what: &str) {
+        for attempt in 1.. {
+            self.ready().await;
+            let text = format!("[{} {what}/{attempt}]", &ghost[25..]);
+            let message =
+                json!({"to": ghost, "body": [{"MsgType": "TIMTextElem", "MsgContent": {"Text": text}}]});
+            let key = self.control.agent_send(agent, message).await.unwrap().unwrap();
+            let took = || self.seen.lock().unwrap().taken.get(&key).copied();
+            if self.until("the webhook's end", took).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits until an agent sees the text.
+    pub(super) async fn ghost_that_said(&self, text: &str) -> String {
+        self.until(text, || self.seen.lock().unwrap().ghosts.get(text).cloned()).await
+    }
+
+    /// Waits until nothing is left to do for a customer.
+    pub(super) async fn idle(&self, openid: &str) {
+        let begun = Instant::now();
+        loop {
+            let jobs = self.database.pairs("SELECT lane, kind FROM job").await;
+            let left: Vec<_> = jobs.iter().filter(|(lane, _)| lane.ends_with(openid)).collect();
+            if left.is_empty() {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "work is left: {left:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn ready(&self) {
+        let begun = Instant::now();
+        loop {
+            let admin = self.admin.lock().unwrap().clone();
+            let asked = reqwest::Client::new().get(format!("{admin}/readyz")).timeout(Duration::from_secs(1));
+            if asked.send().await.is_ok_and(|answer| answer.status() == 200) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the gateway does not come back");
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+
+    async fn until<T>(&self, what: &str, known: impl Fn() -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            if let Some(value) = known() {
+                return value;
+            }
+            assert!(begun.elapsed() < PATIENCE, "nobody saw {what}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+async fn follow_journal(control: Control, seen: Arc<Mutex<Seen>>) {
+    let mut n = 0;
+    loop {
+        let lines = control.journal(n).await.unwrap();
+        for line in lines {
+            n = line["n"].as_u64().unwrap();
+            let word = |field: &str| line[field].as_str().unwrap_or_default().to_owned();
+            let mut seen = seen.lock().unwrap();
+            if line["cloud"] == "im" && line["kind"] == "delivered" && !line["cloud_custom_data"].is_null() {
+                seen.ghosts.insert(word("text"), word("from"));
+            } else if line["kind"] == "callback" {
+                let taken = word("outcome") == "answered" && line["error_code"] == 0;
+                seen.taken.insert(word("msg_key"), taken);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}

@@ -1,0 +1,106 @@
+//! Twenty kills at random moments, under a steady load.
+
+use super::drive::{People, now_ms, openid};
+use super::{judge, setup};
+use crate::support::{Engine, engines};
+use sim::{Fault, Kind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const KILLS: usize = 20;
+const CUSTOMERS: usize = 6;
+
+/// Numbers from a seed (splitmix64).
+#[derive(Clone)]
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % end
+    }
+}
+
+/// A customer and her agent, until it is enough.
+async fn converse(people: People, n: usize, mut dice: Dice, enough: Arc<AtomicBool>) {
+    let (openid, agent) = (openid(n), ["user1", "user2"][n % 2]);
+    let mut round = 0;
+    while !enough.load(Ordering::Relaxed) {
+        people.follow(&openid).await;
+        let question = people.say(&openid, &format!("q{round}")).await;
+        let ghost = people.ghost_that_said(&question).await;
+        for _ in 0..=dice.below(20) {
+            if enough.load(Ordering::Relaxed) {
+                break;
+            }
+            round += 1;
+            people.say(&openid, &format!("q{round}")).await;
+            people.answer(agent, &ghost, &format!("a{round}")).await;
+            tokio::time::sleep(Duration::from_millis(dice.below(60))).await;
+        }
+        // What is still under way when somebody leaves is failed by design: another story.
+        people.idle(&openid).await;
+        people.unfollow(&openid).await;
+        round += 1;
+    }
+    people.idle(&openid).await;
+}
+
+async fn kill_at_random(engine: Engine) {
+    let seed = match std::env::var("TSUNAGI_TEST_SEED") {
+        Ok(seed) => seed.parse().unwrap(),
+        Err(_) => now_ms() as u64,
+    };
+    eprintln!("{engine:?}: TSUNAGI_TEST_SEED={seed}");
+    let mut dice = Dice(seed);
+    let mut world = setup(engine).start().await;
+    // Calls take a while, as over the internet, so that kills fall into them.
+    for target in ["wechat.custom_send", "im.sendmsg", "im.account_import", "im.account_delete"] {
+        let kind = if dice.below(2) == 0 { Kind::Delay } else { Kind::DelayAnswer };
+        world.control.fault(Fault::lasting(target, kind, 600_000).value(40)).await.unwrap();
+    }
+    let (people, enough) = (People::of(&world), Arc::new(AtomicBool::new(false)));
+    let customers: Vec<_> = (0..CUSTOMERS)
+        .map(|n| {
+            let dice = Dice(dice.below(u64::MAX));
+            tokio::spawn(converse(people.clone(), n, dice, enough.clone()))
+        })
+        .collect();
+    let mut cuts = Vec::new();
+    for _ in 0..KILLS {
+        // Three attempts at a push must meet a living gateway once.
+        tokio::time::sleep(Duration::from_millis(1_000 + dice.below(1_000))).await;
+        assert!(world.died().is_none(), "the gateway ended by itself:\n{}", world.log());
+        let from = now_ms();
+        world.kill();
+        cuts.push((from, now_ms()));
+        world.spawn(&[]);
+    }
+    enough.store(true, Ordering::Relaxed);
+    for customer in customers {
+        customer.await.unwrap();
+    }
+    let unsure = world.database.count("SELECT COUNT(*) FROM delivery WHERE state = 'unsure'").await;
+    let messages = world.database.count("SELECT COUNT(*) FROM message").await;
+    let taken_over = world.database.count("SELECT COUNT(*) FROM attempt WHERE detail = 'taken over'").await;
+    eprintln!("{engine:?}: {messages} messages, {taken_over} calls cut by a kill, {unsure} unsure");
+    assert!(messages > 100, "the load was not steady: {messages} messages");
+    if let Err(why) = judge(world, &cuts).await {
+        panic!("TSUNAGI_TEST_SEED={seed}: {why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f01_twenty_random_kills_on_sqlite() {
+    kill_at_random(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f01_twenty_random_kills_on_postgres() {
+    if engines().contains(&Engine::Postgres) {
+        kill_at_random(Engine::Postgres).await;
+    }
+}

@@ -36,7 +36,9 @@ impl fmt::Debug for Clock {
 
 /// Fills a buffer with random bytes.
 #[derive(Clone)]
-pub struct Entropy(Arc<dyn Fn(&mut [u8]) + Send + Sync>);
+pub struct Entropy(Arc<Fill>);
+
+type Fill = dyn Fn(&mut [u8]) + Send + Sync;
 
 impl Entropy {
     /// A source that calls `fill` each time bytes are wanted.

@@ -39,6 +39,7 @@ pub(crate) enum ServeError {
 }
 
 /// A running gateway.
+#[cfg_attr(not(feature = "demo"), expect(dead_code, reason = "the demo alone asks for the addresses"))]
 pub(crate) struct Gateway {
     /// Where webhooks are taken.
     pub(crate) address: SocketAddr,

@@ -11,11 +11,9 @@
 //! their ids (`in` before `out`), as `ingest.rs` does; otherwise two of them may wait for each other.
 
 use crate::dialect;
-use crate::ingest::{column, json_rows};
 use crate::open::Store;
-use crate::sql::{Conn, Error, Tx, execute, row, rows};
+use crate::sql::{Conn, Error, Tx, column, execute, json_rows, row, rows};
 use desk::{Direction, Millis};
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -199,7 +197,7 @@ impl Tx<'_> {
         let tails: Vec<(String, i64)> = match &mut self.conn {
             Conn::Sqlite(conn) => {
                 let rows = json_rows(lanes.iter().map(|(id, jobs)| {
-                    json!([id, jobs[0].account, jobs[0].openid, jobs[0].direction.as_str(), jobs.len()])
+                    (id, &jobs[0].account, &jobs[0].openid, jobs[0].direction.as_str(), jobs.len())
                 }));
                 sqlx::query_as(dialect::EXTEND_LANES.sqlite).bind(rows).fetch_all(&mut **conn).await?
             }
@@ -224,9 +222,7 @@ impl Tx<'_> {
         match &mut self.conn {
             Conn::Sqlite(conn) => {
                 let rows = json_rows(
-                    placed
-                        .iter()
-                        .map(|(id, at, job)| json!([id, at, job.kind, job.subject, job.note, job.since])),
+                    placed.iter().map(|(id, at, job)| (id, at, job.kind, &job.subject, &job.note, job.since)),
                 );
                 sqlx::query(dialect::INSERT_JOBS.sqlite).bind(rows).execute(&mut **conn).await?;
             }

@@ -1,10 +1,11 @@
 //! SQL and nothing else: one concrete [`Store`] on SQLite or PostgreSQL.
 //!
-//! Start with `ingest.rs` (a webhook becomes durable) and `lane.rs` (work is claimed, fenced and released).
+//! Start with `ingest.rs` and `batch.rs` (webhooks become durable) and `lane.rs` (work is claimed, fenced and released).
 //! `customer.rs`, `ghost.rs`, `conversation.rs`, `message.rs` and `token.rs` are one table family each.
 //! `sql.rs` joins the two drivers, `dialect.rs` holds every place where the engines differ, `writer.rs` the
 //! group commit. What the rows mean is decided in `desk` and `bridge`, not here.
 
+mod batch;
 mod conversation;
 mod customer;
 mod dialect;

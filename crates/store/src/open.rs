@@ -208,6 +208,8 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pool, Error> {
         base.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(synchronous);
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
+        // A ping cannot tell more about a file than the next statement does.
+        .test_before_acquire(false)
         .max_lifetime(None)
         .idle_timeout(None)
         .connect_with(one)

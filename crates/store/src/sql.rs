@@ -3,6 +3,7 @@
 //! A statement is a `&'static str` that both engines take, or a [`Text`] from `dialect.rs` with one form
 //! for each. Placeholders are `$1`, `$2`, …
 
+use serde::Serialize;
 use sqlx::{PgConnection, SqliteConnection};
 use std::sync::Arc;
 
@@ -63,6 +64,18 @@ impl std::fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Tx")
     }
+}
+
+/// Many rows as the one parameter of SQLite's statements.
+pub(crate) fn json_rows(rows: impl Iterator<Item: Serialize>) -> String {
+    let rows: Vec<_> = rows.collect();
+    // Texts, numbers and tuples of them always have a JSON form.
+    serde_json::to_string(&rows).unwrap_or_default()
+}
+
+/// One column of many rows, as PostgreSQL's statements take it.
+pub(crate) fn column<R, C>(rows: &[R], of: impl Fn(&R) -> C) -> Vec<C> {
+    rows.iter().map(of).collect()
 }
 
 /// Runs a statement; gives the number of rows that it touched.

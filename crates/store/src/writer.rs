@@ -30,14 +30,26 @@ type Work = Box<dyn for<'a> FnOnce(Result<&'a mut Tx<'a>, Error>) -> BoxFuture<'
 #[derive(Clone)]
 pub(crate) struct Writer {
     queue: mpsc::Sender<Work>,
+    pool: SqlitePool,
 }
 
 impl Writer {
     /// Starts the writer on a pool that holds one connection.
     pub(crate) fn start(pool: SqlitePool) -> Writer {
         let (queue, inbox) = mpsc::channel(8192);
-        tokio::spawn(run(pool, inbox));
-        Writer { queue }
+        tokio::spawn(run(pool.clone(), inbox));
+        Writer { queue, pool }
+    }
+
+    /// Runs `work` in a transaction of its own on the same connection: what the group is measured against.
+    pub(crate) async fn write_alone<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        F: for<'a> FnOnce(&'a mut Tx<'a>) -> BoxFuture<'a, Result<T, Error>>,
+    {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let value = work(&mut Tx { conn: Conn::Sqlite(&mut transaction) }).await?;
+        transaction.commit().await?;
+        Ok(value)
     }
 
     /// Runs `work` in a transaction and answers when it is on disk. A panic of `work` is its caller's.

@@ -73,7 +73,6 @@ impl Bridge {
                 })
             })
             .await?;
-        held.still_ours()?;
         let told = self.call(held, account, delivery, token).await?;
         let busy = self.busy_answers(delivery).await? + u32::from(told.detail == BUSY);
         let past = Past {
@@ -94,7 +93,7 @@ impl Bridge {
         delivery: &Delivery,
         token: SecretString,
     ) -> Result<Told, Error> {
-        let told = self.call_once(account, delivery, &token).await;
+        let told = self.call_once(held, account, delivery, &token).await?;
         let refused = matches!(told.1, Some(code) if wechat::verdict(code) == wechat::Verdict::Token);
         if !refused {
             return Ok(told.0);
@@ -102,8 +101,7 @@ impl Bridge {
         match self.inner.tokens.instead_of(account, &token).await {
             Ok(token) => {
                 held.before_call(self).await?;
-                held.still_ours()?;
-                Ok(self.call_once(account, delivery, &token).await.0)
+                Ok(self.call_once(held, account, delivery, &token).await?.0)
             }
             Err(trouble) => Ok(Told { tried: trouble.tried, detail: trouble.detail }),
         }
@@ -111,13 +109,15 @@ impl Bridge {
 
     async fn call_once(
         &self,
+        held: &Held,
         account: &Account,
         delivery: &Delivery,
         token: &SecretString,
-    ) -> (Told, Option<i64>) {
+    ) -> Result<(Told, Option<i64>), Error> {
         faults::point("answer.before_call");
         let started = Instant::now();
-        let result = account.client.send_text(token, &delivery.recipient, &delivery.body).await;
+        let call = account.client.send_text(token, &delivery.recipient, &delivery.body);
+        let result = held.while_ours(call).await?;
         faults::point("answer.after_call");
         let told = wechat_outcome(&result);
         self.observe(account, "custom/send", &told, started);
@@ -125,7 +125,7 @@ impl Bridge {
             Err(wechat::CallError::Refused(errcode)) => Some(errcode.code),
             _ => None,
         };
-        (told, code)
+        Ok((told, code))
     }
 
     async fn no_token(

@@ -94,12 +94,11 @@ impl Bridge {
                 })
             })
             .await?;
-        held.still_ours()?;
         faults::point("relay.before_call");
         let started = Instant::now();
         let request = self.request(delivery);
-        let result =
-            self.inner.im.send_msg(&request, self.inner.entropy.u32(), self.inner.clock.now_s()).await;
+        let call = self.inner.im.send_msg(&request, self.inner.entropy.u32(), self.inner.clock.now_s());
+        let result = held.while_ours(call).await?;
         faults::point("relay.after_call");
         let told = im_outcome(&result);
         self.observe(account, "sendmsg", &told, started);

@@ -5,7 +5,10 @@
 //! its head has to wait, or the process is told to stop. If the process dies, its leases run out.
 
 use crate::Bridge;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use store::{Error, Job, Lane};
 use tokio::sync::{Semaphore, watch};
@@ -186,9 +189,17 @@ impl Held {
         Ok(())
     }
 
-    /// The last look before a call that cannot be taken back.
-    pub(crate) fn still_ours(&self) -> Result<(), Error> {
-        if Instant::now() < self.lane.deadline { Ok(()) } else { Err(Error::LeaseLost) }
+    /// Carries on a call that cannot be taken back, for as long as the lane is ours.
+    ///
+    /// The deadline is looked at before every step of it: a process that stood still while it connected (a paused
+    /// machine) must not send late what somebody else has taken over meanwhile.
+    pub(crate) async fn while_ours<T>(&self, call: impl Future<Output = T>) -> Result<T, Error> {
+        let mut call = pin!(call);
+        poll_fn(|context| match Instant::now() < self.lane.deadline {
+            true => call.as_mut().poll(context).map(Ok),
+            false => Poll::Ready(Err(Error::LeaseLost)),
+        })
+        .await
     }
 }
 
@@ -209,5 +220,45 @@ impl Bridge {
         let more =
             self.inner.store.write(move |tx| Box::pin(async move { tx.finish(&lane, &job).await })).await?;
         Ok(Step::after_finish(more))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use desk::Direction;
+
+    fn held(deadline: Instant) -> Held {
+        let lane = Lane {
+            id: "out/shop/o".into(),
+            account: "shop".into(),
+            openid: "o".into(),
+            direction: Direction::Out,
+            epoch: 1,
+            deadline,
+        };
+        Held { lane, lease: Duration::from_secs(2) }
+    }
+
+    #[tokio::test]
+    async fn a_call_is_not_carried_on_after_the_deadline() {
+        let mut sent = false;
+        let late = held(Instant::now()).while_ours(async { sent = true }).await;
+        assert!(matches!(late, Err(Error::LeaseLost)) && !sent);
+
+        let held = held(Instant::now() + Duration::from_millis(50));
+        let stood_still = held.while_ours(async {
+            tokio::task::yield_now().await;
+            std::thread::sleep(Duration::from_millis(60));
+            tokio::task::yield_now().await;
+            sent = true;
+        });
+        assert!(matches!(stood_still.await, Err(Error::LeaseLost)));
+        assert!(!sent);
+        assert_eq!(held_for_long().while_ours(async { 7 }).await.ok(), Some(7));
+    }
+
+    fn held_for_long() -> Held {
+        held(Instant::now() + Duration::from_secs(60))
     }
 }

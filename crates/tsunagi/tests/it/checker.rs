@@ -252,7 +252,8 @@ impl<'a> Checker<'a> {
         let mut lanes: BTreeMap<&str, Vec<(i64, u64, &str)>> = BTreeMap::new();
         for delivery in &self.run.deliveries {
             let first = self.receipts(delivery.way, &delivery.text).first().copied();
-            if let (Some(seq), Some(first)) = (delivery.seq, first) {
+            // A notice is numbered when its cause is known, before what stands in front of it on the lane.
+            if let (Some(seq), Some(first), false) = (delivery.seq, first, delivery.notice) {
                 lanes.entry(&delivery.openid).or_default().push((seq, first.at, &delivery.text));
             }
         }

@@ -9,3 +9,4 @@ mod page;
 mod story;
 #[cfg_attr(not(feature = "faults"), expect(dead_code, reason = "some of it is for those stories"))]
 mod support;
+mod sync;

@@ -4,6 +4,7 @@
 use super::drive::{People, now_ms};
 use super::{at_every_point, judge, setup};
 use crate::support::{Engine, PATIENCE, World, engines};
+use sim::PushConfig;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,10 @@ fn stands_still(pid: u32) -> bool {
 }
 
 async fn frozen_at(point: &'static str) -> Result<(), String> {
-    let world = setup(Engine::Postgres).env("TSUNAGI_FREEZE_AT", point).start().await;
+    let mut setup = setup(Engine::Postgres).env("TSUNAGI_FREEZE_AT", point);
+    // As patient as the real cloud: a row that the frozen one has locked is free again after 5 s.
+    setup.clouds.push = PushConfig::quick(5_000, 700);
+    let world = setup.start().await;
     let people = People::of(&world);
     let stories = tokio::spawn(people.clone().stories(3));
     let begun = Instant::now();
@@ -32,6 +36,8 @@ async fn frozen_at(point: &'static str) -> Result<(), String> {
     tokio::time::sleep(FROZEN.saturating_sub(Duration::from_millis((now_ms() - from) as u64))).await;
     assert!(Command::new("kill").args(["-CONT", &world.pid().to_string()]).status().unwrap().success());
     let cuts = [(from - 20, now_ms())];
+    // What it had in its hands comes to light now.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     stories.await.map_err(|error| format!("{error}\n{}", world.keep_log()))?;
     let verdict = judge(world, &cuts).await;
     drop(second);

@@ -14,6 +14,7 @@ mod ghost;
 mod inbox;
 mod ingest;
 mod lane;
+mod lent;
 mod message;
 mod migrate;
 mod open;

@@ -1,6 +1,7 @@
 //! Opening a store, and running transactions on it.
 
 use crate::ingest::{Arrival, Ingested, Ingestion};
+use crate::lent::{self, Lent};
 use crate::migrate;
 use crate::sql::{Conn, Error, Tx};
 use crate::writer::Writer;
@@ -8,7 +9,7 @@ use desk::{Clock, Entropy, Millis};
 use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgPool, SqlitePool};
+use sqlx::{ConnectOptions, Connection, PgPool, SqlitePool};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -126,8 +127,10 @@ impl Store {
                 work(&mut Tx { conn: Conn::Sqlite(&mut conn) }).await
             }
             Pool::Postgres(pool) => {
-                let mut conn = pool.acquire().await?;
-                work(&mut Tx { conn: Conn::Postgres(&mut conn) }).await
+                let mut lent = Lent::from(pool).await?;
+                let done = async { work(&mut Tx { conn: Conn::Postgres(lent.conn()) }).await };
+                let done = tokio::time::timeout(lent::LIMIT, done).await;
+                lent.end(done)
             }
         }
     }
@@ -187,10 +190,15 @@ impl Pool {
         match self {
             Pool::Sqlite { writer, .. } => writer.write(work).await,
             Pool::Postgres(pool) => {
-                let mut transaction = pool.begin().await?;
-                let value = work(&mut Tx { conn: Conn::Postgres(&mut transaction) }).await?;
-                transaction.commit().await?;
-                Ok(value)
+                let mut lent = Lent::from(pool).await?;
+                let done = async {
+                    let mut transaction = lent.conn().begin().await?;
+                    let value = work(&mut Tx { conn: Conn::Postgres(&mut transaction) }).await?;
+                    transaction.commit().await?;
+                    Ok(value)
+                };
+                let done = tokio::time::timeout(lent::LIMIT, done).await;
+                lent.end(done)
             }
         }
     }
@@ -232,6 +240,10 @@ async fn open_postgres(url: &str, options: &Options) -> Result<Pool, Error> {
         .application_name("tsunagi")
         // A session setting wins over a server on which somebody switched durable commits off.
         .options([("synchronous_commit", "on"), ("statement_timeout", "30000"), ("lock_timeout", "10000")])
+        // A node that stands still or vanishes inside a transaction must not keep its locks until the network gives
+        // up: WeChat offers a push for 15 s, and the second or third offer has to find the customer's row free.
+        .options([("idle_in_transaction_session_timeout", "5000"), ("tcp_keepalives_idle", "15")])
+        .options([("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")])
         // Statements that wait for a row have to see what it holds then, whatever the server's default is.
         .options([("default_transaction_isolation", "read committed")]);
     let pool = PgPoolOptions::new()

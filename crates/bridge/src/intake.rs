@@ -163,7 +163,8 @@ struct Taken {
     received_at: Millis,
 }
 
-/// Who serves this conversation; if it is new, the agent with the fewest open ones.
+/// Who serves this conversation; if it is new, or its agent is not configured any more, the agent with the
+/// fewest open ones.
 async fn agent_for(
     tx: &mut Tx<'_>,
     account: &Account,
@@ -173,12 +174,26 @@ async fn agent_for(
 ) -> Result<String, Error> {
     let Some(conversation) = conversation else {
         // A message that was stored without one goes to whoever served the customer last.
-        let last = tx.latest_agent(&account.id, openid).await?;
+        let last = tx.latest_agent(&account.id, openid).await?.filter(|last| account.agents.contains(last));
         return last.or_else(|| account.agents.first().cloned()).ok_or(Error::Unknown("agent"));
     };
-    if let Some(agent) = tx.conversation_agent(conversation).await? {
-        return Ok(agent);
+    match tx.conversation_agent(conversation).await? {
+        Some(agent) if account.agents.contains(&agent) => Ok(agent),
+        Some(_) => {
+            let agent = least_busy(tx, account).await?;
+            tx.assign_conversation(conversation, &agent).await?;
+            Ok(agent)
+        }
+        None => {
+            let agent = least_busy(tx, account).await?;
+            tx.open_conversation(conversation, &account.id, openid, &agent, now).await?;
+            Ok(agent)
+        }
     }
+}
+
+/// The agent with the fewest open conversations; the first of those.
+async fn least_busy(tx: &mut Tx<'_>, account: &Account) -> Result<String, Error> {
     let mut fewest: Option<(i64, &String)> = None;
     for agent in &account.agents {
         let open = tx.open_conversations(&account.id, agent).await?;
@@ -186,9 +201,7 @@ async fn agent_for(
             fewest = Some((open, agent));
         }
     }
-    let (_, agent) = fewest.ok_or(Error::Unknown("agent"))?;
-    tx.open_conversation(conversation, &account.id, openid, agent, now).await?;
-    Ok(agent.clone())
+    fewest.map(|(_, agent)| agent.clone()).ok_or(Error::Unknown("agent"))
 }
 
 /// The UserID of the customer's ghost, planned if there is none.

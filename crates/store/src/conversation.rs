@@ -4,13 +4,13 @@ use crate::sql::{Error, Tx, execute, row};
 use desk::Millis;
 
 impl Tx<'_> {
-    /// The agent of an open conversation, or of the customer's open one if `id` is not known.
+    /// The agent of a conversation; `None` before it is opened.
     pub async fn conversation_agent(&mut self, id: &str) -> Result<Option<String>, Error> {
         let row = row!(self, (String,), "SELECT agent FROM conversation WHERE id = $1", id)?;
         Ok(row.map(|(agent,)| agent))
     }
 
-    /// The agent of the customer's newest conversation, open or not.
+    /// The agent of the customer's newest open conversation.
     pub async fn latest_agent(&mut self, account: &str, openid: &str) -> Result<Option<String>, Error> {
         let row = row!(
             self,
@@ -55,6 +55,12 @@ impl Tx<'_> {
             agent,
             now
         )?;
+        Ok(())
+    }
+
+    /// Gives a conversation to another agent.
+    pub async fn assign_conversation(&mut self, id: &str, agent: &str) -> Result<(), Error> {
+        execute!(self, "UPDATE conversation SET agent = $2 WHERE id = $1", id, agent)?;
         Ok(())
     }
 

@@ -118,6 +118,14 @@ impl TokenKeeper {
                 return Ok(token);
             }
         }
+        // The node that had the lock may have brought one between our last look and our turn.
+        if let Some(token) = self.usable(account, refused, MARGIN).await? {
+            self.store
+                .unlock_token(&account.id, &self.me, None)
+                .await
+                .map_err(|error| Trouble::store(&error))?;
+            return Ok(token);
+        }
         faults::point("token.before_call");
         let answer = account.client.stable_token(&account.app_id, &account.app_secret, false).await;
         faults::point("token.after_call");

@@ -139,17 +139,20 @@ async fn serve(bridge: &Bridge, lane: Lane, lease: Duration, stop: &watch::Recei
             Err(error) => {
                 tracing::error!(account = held.lane.account, %error, "a job could not be carried on");
                 metrics::counter!("tsunagi_job_errors_total").increment(1);
-                let lane = held.lane.clone();
                 // Without the database the lease runs out by itself.
-                let _ = bridge
-                    .inner
-                    .store
-                    .write(move |tx| Box::pin(async move { tx.release(&lane, 1_000).await }))
-                    .await;
+                let _ = stumble(bridge, &held).await;
                 return;
             }
         }
     }
+}
+
+/// Puts the head off, longer each time, so that a job that can never be carried on does not keep us busy.
+async fn stumble(bridge: &Bridge, held: &Held) -> Result<(), Error> {
+    if let Some(job) = bridge.inner.store.next_job(&held.lane).await? {
+        bridge.put_off(held, &job, bridge.pause(job.tries)).await?;
+    }
+    Ok(())
 }
 
 async fn step(bridge: &Bridge, held: &mut Held, stop: bool) -> Result<Step, Error> {

@@ -14,9 +14,6 @@ use secrecy::SecretString;
 use std::time::Instant;
 use store::{AttemptId, Delivery, Error, Job, Outcome, faults};
 
-/// WeChat's busy answer.
-const BUSY: &str = "-1";
-
 impl Bridge {
     pub(crate) async fn answer(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
@@ -73,12 +70,13 @@ impl Bridge {
                 })
             })
             .await?;
+        held.before_call(self).await?;
         let told = self.call(held, account, delivery, token).await?;
-        let busy = self.busy_answers(delivery).await? + u32::from(told.detail == BUSY);
-        let past = Past {
-            tries: if told.tried == Tried::Busy { busy } else { delivery.tries + 1 },
-            ..self.answer_past(&job, delivery)
-        };
+        let mut past = self.answer_past(&job, delivery);
+        if told.tried == Tried::Busy {
+            // Only what WeChat itself answered counts here, not what never reached it.
+            past.tries = self.answered_before(delivery, &told.detail).await? + 1;
+        }
         let step =
             self.conclude(held, job, account, delivery, after_answer(told.tried, past), &told.detail).await?;
         faults::point("answer.after_outcome");
@@ -156,9 +154,10 @@ impl Bridge {
         }
     }
 
-    async fn busy_answers(&self, delivery: &Delivery) -> Result<u32, Error> {
-        let id = delivery.id.clone();
-        self.inner.store.read(move |tx| Box::pin(async move { tx.attempts_with(&id, BUSY).await })).await
+    /// How many earlier attempts WeChat answered with this code.
+    async fn answered_before(&self, delivery: &Delivery, code: &str) -> Result<u32, Error> {
+        let (id, code) = (delivery.id.clone(), code.to_owned());
+        self.inner.store.read(move |tx| Box::pin(async move { tx.attempts_with(&id, &code).await })).await
     }
 
     /// Commits how a try ended and what follows from it; the agent is told of failed and unsure in the same

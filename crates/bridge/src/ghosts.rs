@@ -86,25 +86,31 @@ impl Bridge {
         self.observe(account, "account_import", &told, started);
         let now = self.inner.clock.now();
         if told.tried == Tried::Done {
-            let user_id = user_id.to_owned();
+            let (lane, user_id) = (held.lane.clone(), user_id.to_owned());
             self.inner
                 .store
                 .write(move |tx| {
-                    Box::pin(async move { tx.set_ghost(&user_id, GhostState::Living, now).await })
+                    Box::pin(async move {
+                        // Whoever has taken the lane over may have retired the ghost.
+                        tx.fence(&lane).await?;
+                        tx.set_ghost(&user_id, GhostState::Living, now).await
+                    })
                 })
                 .await?;
             faults::point("ghost.after_commit");
             return Ok(Imported::Living);
         }
         if matches!(&result, Err(im::CallError::Refused(code)) if code.code == DELETED_RECENTLY) {
-            let (user_id, account, openid) = (user_id.to_owned(), account.clone(), held.lane.openid.clone());
+            let (lane, user_id, account) = (held.lane.clone(), user_id.to_owned(), account.clone());
             let renamed = self
                 .inner
                 .store
                 .write(move |tx| {
                     Box::pin(async move {
                         tx.set_ghost(&user_id, GhostState::Retired, now).await?;
-                        ghost_for(tx, &account, &openid, now).await
+                        let other = ghost_for(tx, &account, &lane.openid, now).await?;
+                        tx.fence(&lane).await?;
+                        Ok(other)
                     })
                 })
                 .await?;

@@ -8,9 +8,12 @@ use crate::ghosts::Imported;
 use crate::worker::{Held, Step};
 use crate::{Account, Bridge};
 use desk::delivery::{IM_BACKEND_TIMEOUT_MS, Past, after_relay};
-use desk::{DeliveryState, Next, Reason, Tried};
+use desk::{DeliveryState, Millis, Next, Reason, Tried};
 use std::time::Instant;
 use store::{AttemptId, Delivery, Error, GhostState, Job, Outcome, faults};
+
+/// How far IM's clock and ours may be apart, in seconds.
+const HISTORY_GRACE_S: i64 = 60;
 
 impl Bridge {
     pub(crate) async fn relay(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
@@ -25,7 +28,7 @@ impl Bridge {
         };
         let sender = delivery.sender.clone();
         let ghost = self.inner.store.read(move |tx| Box::pin(async move { tx.ghost(&sender).await })).await?;
-        let living = ghost.is_some_and(|ghost| ghost.state == GhostState::Living);
+        let ghost = ghost.map(|ghost| ghost.state);
         match delivery.state {
             // Somebody died with this call under way: give IM the time to finish it, then look.
             DeliveryState::Sending => {
@@ -34,9 +37,49 @@ impl Bridge {
                     .await
             }
             DeliveryState::Checking => self.check(held, job, &account, &delivery).await,
-            _ if !living => self.import_first(held, job, &account, &delivery).await,
-            _ => self.send(held, job, &account, &delivery).await,
+            _ if ghost == Some(GhostState::Living) => self.send(held, job, &account, &delivery).await,
+            _ if ghost == Some(GhostState::Planned) => {
+                self.import_first(held, job, &account, &delivery).await
+            }
+            _ => self.without_ghost(held, job, &account, &delivery).await,
         }
+    }
+
+    /// The customer left after this was put on the lane, and a retired ghost is never used again: its successor
+    /// says it, or nobody.
+    async fn without_ghost(
+        &self,
+        held: &Held,
+        job: Job,
+        account: &Account,
+        delivery: &Delivery,
+    ) -> Result<Step, Error> {
+        let (id, openid) = (account.id.clone(), held.lane.openid.clone());
+        let successor =
+            self.inner.store.read(move |tx| Box::pin(async move { tx.ghost_of(&id, &openid).await })).await?;
+        match successor {
+            Some(ghost) => self.hand_over(held, &job, ghost.user_id).await,
+            None => {
+                let told = Told { tried: Tried::Never(Reason::Unsubscribed), detail: "no ghost".into() };
+                let next = Next::Failed(Reason::Unsubscribed);
+                self.settle(held, job, account, delivery, next, &told, None).await
+            }
+        }
+    }
+
+    /// Lets another ghost send what is left of the message.
+    async fn hand_over(&self, held: &Held, job: &Job, other: String) -> Result<Step, Error> {
+        let (lane, message) = (held.lane.clone(), job.subject.clone());
+        self.inner
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.fence(&lane).await?;
+                    tx.change_sender(&message, &other).await
+                })
+            })
+            .await?;
+        Ok(Step::Again)
     }
 
     /// The ghost has to exist before it can write.
@@ -49,27 +92,12 @@ impl Bridge {
     ) -> Result<Step, Error> {
         match self.import(held, account, &delivery.sender).await? {
             Imported::Living => Ok(Step::Again),
-            Imported::Renamed(other) => {
-                let (lane, message) = (held.lane.clone(), job.subject);
-                self.inner
-                    .store
-                    .write(move |tx| {
-                        Box::pin(async move {
-                            tx.fence(&lane).await?;
-                            tx.change_sender(&message, &other).await
-                        })
-                    })
-                    .await?;
-                Ok(Step::Again)
+            Imported::Renamed(other) => self.hand_over(held, &job, other).await,
+            Imported::NotYet(told) if self.out_of_patience(&job, delivery) => {
+                let reason = if told.tried == Tried::Setup { Reason::Setup } else { Reason::Unreachable };
+                self.settle(held, job, account, delivery, Next::Failed(reason), &told, None).await
             }
-            Imported::NotYet(told) => {
-                if self.inner.clock.now() - job.since > self.inner.patience.relay {
-                    return self
-                        .settle(held, job, account, delivery, Next::Failed(Reason::Unreachable), &told, None)
-                        .await;
-                }
-                self.put_off(held, &job, self.pause(job.tries)).await
-            }
+            Imported::NotYet(_) => self.put_off(held, &job, self.pause(job.tries)).await,
         }
     }
 
@@ -94,6 +122,7 @@ impl Bridge {
                 })
             })
             .await?;
+        held.before_call(self).await?;
         faults::point("relay.before_call");
         let started = Instant::now();
         let request = self.request(delivery);
@@ -120,10 +149,8 @@ impl Bridge {
         account: &Account,
         delivery: &Delivery,
     ) -> Result<Step, Error> {
-        held.before_call(self).await?;
-        self.inner.im_rate.wait("admin_getroammsg").await;
         let started = Instant::now();
-        let found = self.find_in_history(delivery).await;
+        let found = self.find_in_history(held, delivery).await?;
         let told = im_outcome(&found);
         self.observe(account, "admin_getroammsg", &told, started);
         match found {
@@ -131,43 +158,60 @@ impl Bridge {
                 let told = Told { tried: Tried::Done, detail: "found in history".into() };
                 self.settle(held, job, account, delivery, Next::Sent, &told, Some(&msg_key)).await
             }
+            // The history is the proof that it was not sent; without an end of patience a call that never
+            // ends clearly would hold the lane for ever.
+            Ok(None) if self.out_of_patience(&job, delivery) => {
+                let told = Told { tried: Tried::NotSent, detail: "not in the history".into() };
+                let next = Next::Failed(Reason::Unreachable);
+                self.settle(held, job, account, delivery, next, &told, None).await
+            }
             Ok(None) => self.send(held, job, account, delivery).await,
-            Err(_) if self.inner.clock.now() - job.since > self.inner.patience.relay => {
+            Err(_) if self.out_of_patience(&job, delivery) => {
                 self.settle(held, job, account, delivery, Next::Unsure, &told, None).await
             }
             Err(_) => self.put_off(held, &job, self.pause(job.tries)).await,
         }
     }
 
-    async fn find_in_history(&self, delivery: &Delivery) -> Result<Option<String>, im::CallError> {
+    async fn find_in_history(
+        &self,
+        held: &mut Held,
+        delivery: &Delivery,
+    ) -> Result<Result<Option<String>, im::CallError>, Error> {
         let (now_s, first) = (self.inner.clock.now_s(), delivery.first_try_at.unwrap_or_default());
         let request = self.request(delivery);
         let mut query = im::HistoryQuery {
             operator: delivery.recipient.clone(),
             peer: delivery.sender.clone(),
             max_count: 100,
-            // Two seconds of grace on either side for the difference between IM's clock and ours.
-            min_time: first.div_euclid(1000) - 2,
-            max_time: now_s + 2,
+            // IM's clock and ours differ, and what is not found is sent again; MsgSeq and MsgRandom tell ours.
+            min_time: first.div_euclid(1000) - HISTORY_GRACE_S,
+            max_time: now_s + HISTORY_GRACE_S,
             last_msg_key: None,
         };
         // A page holds about 13 KB; a bound keeps a server that never says `Complete` from holding the lane.
         for _ in 0..100 {
-            let page = self.inner.im.history(&query, self.inner.entropy.u32(), now_s).await?;
+            held.before_call(self).await?;
+            self.inner.im_rate.wait("admin_getroammsg").await;
+            let page = match self.inner.im.history(&query, self.inner.entropy.u32(), now_s).await {
+                Ok(page) => page,
+                Err(error) => return Ok(Err(error)),
+            };
             let ours = page.messages.iter().find(|message| {
                 message.from == delivery.sender
                     && Some(message.msg_seq) == request.msg_seq
                     && message.msg_random == request.msg_random
             });
             if let Some(message) = ours {
-                return Ok(Some(message.msg_key.clone()));
+                return Ok(Ok(Some(message.msg_key.clone())));
             }
             match page.next(&query) {
                 Some(next) => query = next,
-                None => break,
+                None => return Ok(Ok(None)),
             }
         }
-        Ok(None)
+        // There is more that was not looked at: nothing is proven.
+        Ok(Err(im::CallError::Unclear(im::Fault::Unreadable)))
     }
 
     /// The same request at every try.
@@ -179,21 +223,40 @@ impl Bridge {
             .with_cloud_custom_data(desk::ghost::mark(&delivery.id))
     }
 
-    /// IM says that one of the two accounts is missing: import both again.
+    /// IM says that one of the two accounts is missing: import both again. A retired ghost stays retired.
     async fn repair(&self, held: &mut Held, account: &Account, delivery: &Delivery) -> Result<(), Error> {
         self.import_agent(account, &delivery.recipient).await;
-        let (sender, now) = (delivery.sender.clone(), self.inner.clock.now());
+        let (lane, sender, now) = (held.lane.clone(), delivery.sender.clone(), self.inner.clock.now());
         self.inner
             .store
-            .write(move |tx| Box::pin(async move { tx.set_ghost(&sender, GhostState::Planned, now).await }))
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.fence(&lane).await?;
+                    match tx.ghost(&sender).await? {
+                        Some(ghost) if ghost.state == GhostState::Living => {
+                            tx.set_ghost(&sender, GhostState::Planned, now).await
+                        }
+                        _ => Ok(()),
+                    }
+                })
+            })
             .await?;
         held.before_call(self).await
+    }
+
+    /// Milliseconds since the first try; before it, since the message came.
+    fn waited(&self, job: &Job, delivery: &Delivery) -> Millis {
+        self.inner.clock.now() - delivery.first_try_at.unwrap_or(job.since)
+    }
+
+    fn out_of_patience(&self, job: &Job, delivery: &Delivery) -> bool {
+        self.waited(job, delivery) > self.inner.patience.relay
     }
 
     fn past(&self, job: &Job, delivery: &Delivery) -> Past {
         Past {
             tries: delivery.tries + 1,
-            waited: self.inner.clock.now() - delivery.first_try_at.unwrap_or(job.since),
+            waited: self.waited(job, delivery),
             patience: self.inner.patience.relay,
             dice: self.inner.entropy.u32(),
         }

@@ -95,8 +95,8 @@ async fn f35_an_errcode_with_status_200_is_a_refusal() {
 }
 
 #[tokio::test]
-async fn a_missing_errcode_is_success() {
-    for answer in ["{}", r#"{"errmsg":"ok"}"#, r#"{"errcode":0}"#, r#"{"errcode":"0"}"#] {
+async fn an_errcode_of_0_is_success_also_as_text() {
+    for answer in [r#"{"errcode":0,"errmsg":"ok"}"#, r#"{"errcode":0}"#, r#"{"errcode":"0"}"#] {
         send(&Server::saying(answer).await.url).await.unwrap();
     }
 }
@@ -113,6 +113,8 @@ async fn f35_empty_html_or_truncated_with_status_200_is_unclear() {
         "[]",
         "ok",
         "null",
+        "{}",
+        r#"{"errmsg":"ok"}"#,
         r#"{"errcode":null}"#,
         r#"{"errcode":"soon"}"#,
         r#"{"errcode":1.5}"#,
@@ -207,7 +209,7 @@ fn base_urls() {
 
 #[tokio::test]
 async fn a_path_in_the_base_url_is_kept() {
-    let server = Server::saying("{}").await;
+    let server = Server::saying(r#"{"errcode":0}"#).await;
     send(&format!("{}/base/", server.url)).await.unwrap();
     assert!(server.seen()[0].uri.starts_with("/base/cgi-bin/message/custom/send?"));
 }

@@ -68,7 +68,7 @@ async fn f66_no_error_of_a_call_shows_a_secret() {
             errors += 1;
         }
     }
-    assert_eq!(errors, 8);
+    assert_eq!(errors, 9);
     let server = Server::saying(format!(r#"{{"errcode":40125,"errmsg":"bad {APP_SECRET}"}}"#)).await;
     let error =
         client(&server.url).stable_token("wx", &SecretString::from(APP_SECRET), false).await.unwrap_err();

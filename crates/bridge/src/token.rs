@@ -22,9 +22,12 @@ pub(crate) struct TokenKeeper {
     store: Store,
     clock: Clock,
     me: String,
-    /// Per account: one fetch at a time in this process, and what the last failure was.
-    accounts: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<(Instant, Trouble)>>>>>,
+    /// Per account.
+    accounts: Mutex<HashMap<String, Gate>>,
 }
+
+/// Lets one fetch at a time through in this process; what stands inside is the last failure.
+type Gate = Arc<tokio::sync::Mutex<Option<(Instant, Trouble)>>>;
 
 /// Why there is no token.
 #[derive(Debug, Clone)]

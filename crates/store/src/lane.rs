@@ -241,9 +241,10 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes back every lane that is held. Only for the one process that may serve this database: whoever held
-    /// them is dead.
+    /// Takes back every lane that is held, and the lock of whoever was fetching a token. Only for the one process
+    /// that may serve this database: whoever held them is dead.
     pub(crate) async fn take_back_lanes(&mut self) -> Result<(), Error> {
+        execute!(self, "UPDATE token SET refresher = NULL, refresh_until = 0")?;
         execute!(
             self,
             "UPDATE lane SET holder = NULL, epoch = epoch + 1, ready_at = (SELECT now FROM clock) \

@@ -5,14 +5,15 @@
 
 use crate::support::{Database, PATIENCE, World};
 use serde_json::json;
-use sim::Control;
+use sim::{Clock, Control};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
+/// The clock of clouds and gateways.
 pub(super) fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
+    Clock::real().now_ms()
 }
 
 /// A customer's openid.

@@ -3,7 +3,7 @@
 
 use super::drive::{People, now_ms};
 use super::{at_every_point, judge, setup};
-use crate::support::{Engine, PATIENCE, World, engines};
+use crate::support::{Engine, PATIENCE, engines};
 use sim::PushConfig;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -32,7 +32,9 @@ async fn frozen_at(point: &'static str) -> Result<(), String> {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let from = now_ms();
-    let second = take_over(&world, &people).await;
+    let second = world.second().await;
+    world.route_webhooks_to(&second.webhooks).await;
+    people.ask(&second.admin);
     tokio::time::sleep(FROZEN.saturating_sub(Duration::from_millis((now_ms() - from) as u64))).await;
     assert!(Command::new("kill").args(["-CONT", &world.pid().to_string()]).status().unwrap().success());
     let cuts = [(from - 20, now_ms())];
@@ -42,13 +44,6 @@ async fn frozen_at(point: &'static str) -> Result<(), String> {
     let verdict = judge(world, &cuts).await;
     drop(second);
     verdict
-}
-
-async fn take_over(world: &World, people: &People) -> crate::support::Second {
-    let second = world.second().await;
-    world.route_webhooks_to(&second.webhooks).await;
-    people.ask(&second.admin);
-    second
 }
 
 #[tokio::test(flavor = "multi_thread")]

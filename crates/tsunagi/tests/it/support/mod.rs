@@ -4,7 +4,6 @@ mod database;
 mod second;
 
 pub(crate) use database::{Database, Engine, engines};
-pub(crate) use second::Second;
 
 use serde_json::json;
 use sim::{Control, Format, Mode, PushConfig, Sim, SimConfig, WechatAccountConfig};

@@ -31,23 +31,39 @@ pub(super) async fn agents(bridge: Bridge, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Keeps readiness and the backlog's metrics true.
+/// How long the database may take to answer before the gateway is not ready.
+const PROBE_TIME: Duration = Duration::from_secs(3);
+
+/// Keeps readiness and the backlog's metrics true. Ready means that a webhook could be stored: a database that
+/// can be read but not written (a full disk, a standby) is not enough.
 pub(super) async fn watch_store(store: Store, readiness: Readiness, mut stop: watch::Receiver<bool>) {
+    let mut round = 0u32;
+    let mut ready = true;
     loop {
-        match tokio::time::timeout(Duration::from_secs(3), store.backlog()).await {
-            Ok(Ok(backlog)) => {
-                readiness.set("store", None);
-                metrics::gauge!("tsunagi_backlog_lanes").set(backlog.lanes as f64);
-                metrics::gauge!("tsunagi_backlog_jobs").set(backlog.jobs as f64);
-                metrics::gauge!("tsunagi_backlog_overdue_seconds").set(backlog.overdue as f64 / 1000.0);
-            }
-            Ok(Err(error)) => readiness.set("store", Some(error.to_string())),
-            Err(_) => readiness.set("store", Some("the database does not answer".into())),
+        // Writing costs a sync: every fifth second while all is well.
+        if round.is_multiple_of(5) || !ready {
+            let fault = fault(tokio::time::timeout(PROBE_TIME, store.probe()).await);
+            ready = fault.is_none();
+            readiness.set("store", fault);
+        }
+        round = round.wrapping_add(1);
+        if let Ok(Ok(backlog)) = tokio::time::timeout(PROBE_TIME, store.backlog()).await {
+            metrics::gauge!("tsunagi_backlog_lanes").set(backlog.lanes as f64);
+            metrics::gauge!("tsunagi_backlog_jobs").set(backlog.jobs as f64);
+            metrics::gauge!("tsunagi_backlog_overdue_seconds").set(backlog.overdue as f64 / 1000.0);
         }
         if wait(&mut stop, Duration::from_secs(1)).await {
             readiness.set("stopping", Some("the gateway is stopping".into()));
             return;
         }
+    }
+}
+
+fn fault(probe: Result<Result<(), store::Error>, tokio::time::error::Elapsed>) -> Option<String> {
+    match probe {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some("the database does not answer".into()),
     }
 }
 

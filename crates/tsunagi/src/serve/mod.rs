@@ -65,6 +65,7 @@ impl Gateway {
         let bridge = wiring::bridge(config, store.clone(), clock.clone(), entropy)?;
         let (stop, stopped) = watch::channel(false);
         let readiness = Readiness::default();
+        readiness.set("starting", Some("webhooks are not taken yet".into()));
         let admin = Admin::new(readiness.clone());
         let admin = admin.listen(config.server.admin_listen).await.map_err(|source| ServeError::Listen {
             key: "server.admin_listen",
@@ -79,6 +80,7 @@ impl Gateway {
             source,
         })?;
         let timing = Timing { lease: config.store.lease, ..Timing::default() };
+        readiness.set("starting", None);
         let tasks = vec![
             tokio::spawn(Worker::new(bridge.clone(), timing).run(stopped.clone())),
             tokio::spawn(housekeeping::agents(bridge.clone(), stopped.clone())),

@@ -10,6 +10,7 @@ use sim::{Control, Format, Mode, PushConfig, Sim, SimConfig, WechatAccountConfig
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -137,7 +138,8 @@ impl World {
             shop.token,
             clouds.wechat_url,
             setup.agents,
-            setup.account,
+            // Further accounts are written before the cloud's address is known.
+            setup.account.replace("{wechat_url}", &clouds.wechat_url),
         );
         let config = folder.path().join("tsunagi.toml");
         std::fs::write(&config, text).unwrap();
@@ -195,7 +197,7 @@ impl World {
     }
 
     pub(crate) async fn is_ready(&self) -> bool {
-        let answer = reqwest::get(format!("{}/readyz", self.admin)).await;
+        let answer = http().get(format!("{}/readyz", self.admin)).send().await;
         answer.is_ok_and(|answer| answer.status() == 200)
     }
 
@@ -301,6 +303,16 @@ impl Drop for World {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// One client for all requests of all tests: making one reads the system's certificates, which takes longer than most
+/// tests. It follows no redirect and keeps no connection, which would die with the runtime of the test that made it.
+pub(crate) fn http() -> &'static reqwest::Client {
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    CLIENT.get_or_init(|| {
+        let never = reqwest::redirect::Policy::none();
+        reqwest::Client::builder().redirect(never).pool_max_idle_per_host(0).build().unwrap()
+    })
 }
 
 /// A port that was free a moment ago. Not one of those that the system hands out by itself: while a gateway is

@@ -1,0 +1,38 @@
+//! What happens to messages when something goes wrong, one file per topic, each case under its F-number.
+//!
+//! Every test starts the real binary between both simulated clouds. Stories in which the database matters run on
+//! every engine ([`on_every_engine`]), the others on SQLite alone. `wire.rs` has requests that a test signs itself,
+//! `seen.rs` what a test looks at afterwards.
+
+mod accounts;
+mod admin;
+mod answers;
+mod console;
+mod forged;
+mod ghosts;
+mod hostile;
+mod kinds;
+mod order;
+mod refusals;
+mod relay;
+mod repeats;
+mod secrets;
+mod seen;
+mod shutdown;
+mod tokens;
+mod unclear;
+mod unfollow;
+mod webhooks;
+mod wire;
+
+use crate::support::{Engine, engines};
+use futures_util::future::join_all;
+
+/// Plays a story on every engine at once: most of its time is waiting.
+async fn on_every_engine<F, S>(story: F)
+where
+    F: Fn(Engine) -> S,
+    S: Future<Output = ()>,
+{
+    join_all(engines().into_iter().map(story)).await;
+}

@@ -9,10 +9,10 @@ use crate::worker::{Held, Step};
 use crate::{Account, Bridge, notice};
 use desk::delivery::{Past, after_answer};
 use desk::words::{Notice, excerpt};
-use desk::{DeliveryState, Next, Reason, Tried};
+use desk::{Clock, DeliveryState, Entropy, Millis, Next, Reason, Tried};
 use secrecy::SecretString;
 use std::time::Instant;
-use store::{AttemptId, Delivery, Error, Job, Outcome, faults};
+use store::{AttemptId, Delivery, Error, Job, Lane, Outcome, Tx, faults};
 
 impl Bridge {
     pub(crate) async fn answer(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
@@ -53,6 +53,11 @@ impl Bridge {
                 .conclude(held, job, account, delivery, Next::Failed(Reason::Unsubscribed), "unfollowed")
                 .await;
         }
+        if self.inner.clock.now() - job.since > self.inner.patience.answer {
+            // Its account was not served for long: nobody waits for this any more.
+            let next = Next::Failed(Reason::Unreachable);
+            return self.conclude(held, job, account, delivery, next, "out of patience").await;
+        }
         let token = match self.inner.tokens.current(account).await {
             Ok(token) => token,
             Err(trouble) => return self.no_token(held, job, account, delivery, &trouble).await,
@@ -70,6 +75,7 @@ impl Bridge {
                 })
             })
             .await?;
+        let delivery = &Delivery { state: DeliveryState::Sending, ..delivery.clone() };
         held.before_call(self).await?;
         let told = self.call(held, account, delivery, token).await?;
         let mut past = self.answer_past(&job, delivery);
@@ -178,49 +184,73 @@ impl Bridge {
             Next::Unsure | Next::CheckIn(_) => (DeliveryState::Unsure, None, None),
         };
         self.count(account, &held.lane, delivery, state, reason, detail);
-        let (lane, account, delivery) = (held.lane.clone(), account.clone(), delivery.clone());
-        let (clock, entropy, detail) =
-            (self.inner.clock.clone(), self.inner.entropy.clone(), detail.to_owned());
-        self.inner
-            .store
-            .write(move |tx| {
-                Box::pin(async move {
-                    let now = clock.now();
-                    let excerpt = &excerpt(&delivery.body);
-                    let told = match (state, reason) {
-                        (DeliveryState::Failed, Some(Reason::UnsupportedKind)) => {
-                            Some(Notice::UnsupportedKind)
-                        }
-                        (DeliveryState::Failed, reason) => {
-                            Some(Notice::Failed { excerpt, reason: reason.unwrap_or(Reason::Refused) })
-                        }
-                        (DeliveryState::Unsure, _) => Some(Notice::Unsure { excerpt }),
-                        _ => None,
-                    };
-                    let author = tx.message(&job.subject).await?.and_then(|message| message.author);
-                    if let (Some(told), Some(author)) = (told, author) {
-                        notice::enqueue(tx, &clock, &entropy, &account, &lane.openid, &author, told).await?;
-                    }
-                    tx.fence(&lane).await?;
-                    let outcome = Outcome { state, reason, detail: &detail, msg_key: None };
-                    tx.end_attempt(&delivery.id, outcome, now).await?;
-                    match (delay, state) {
-                        (Some(delay), _) => {
-                            tx.put_off(&lane, &job, delay).await?;
-                            Ok(Step::Released)
-                        }
-                        (None, DeliveryState::Sent) if tx.parts_unsent(&job.subject).await? > 0 => {
-                            Ok(Step::Again)
-                        }
-                        (None, DeliveryState::Sent) => Ok(Step::after_finish(tx.finish(&lane, &job).await?)),
-                        (None, _) => {
-                            tx.fail_rest(&job.subject, now).await?;
-                            Ok(Step::after_finish(tx.finish(&lane, &job).await?))
-                        }
-                    }
-                })
-            })
-            .await
-            .inspect(|_| self.wake())
+        let conclusion = Conclusion {
+            lane: held.lane.clone(),
+            job,
+            account: account.clone(),
+            delivery: delivery.clone(),
+            state,
+            reason,
+            delay,
+            detail: detail.to_owned(),
+            clock: self.inner.clock.clone(),
+            entropy: self.inner.entropy.clone(),
+        };
+        let step = self.keep(held, conclusion, |tx, conclusion| Box::pin(conclusion.commit(tx))).await;
+        step.inspect(|_| self.wake())
+    }
+}
+
+/// How a try ended and what follows from it.
+#[derive(Clone)]
+struct Conclusion {
+    lane: Lane,
+    job: Job,
+    account: Account,
+    delivery: Delivery,
+    state: DeliveryState,
+    reason: Option<Reason>,
+    delay: Option<Millis>,
+    detail: String,
+    clock: Clock,
+    entropy: Entropy,
+}
+
+impl Conclusion {
+    async fn commit(self, tx: &mut Tx<'_>) -> Result<Step, Error> {
+        let Conclusion { lane, job, account, delivery, state, reason, delay, detail, clock, entropy } = self;
+        if !tx.still_open(&lane, &job, &delivery.id, delivery.state).await? {
+            // Kept already; or taken over, and then the lane's next statement says so.
+            return Ok(Step::Again);
+        }
+        let now = clock.now();
+        let excerpt = &excerpt(&delivery.body);
+        let told = match (state, reason) {
+            (DeliveryState::Failed, Some(Reason::UnsupportedKind)) => Some(Notice::UnsupportedKind),
+            (DeliveryState::Failed, reason) => {
+                Some(Notice::Failed { excerpt, reason: reason.unwrap_or(Reason::Refused) })
+            }
+            (DeliveryState::Unsure, _) => Some(Notice::Unsure { excerpt }),
+            _ => None,
+        };
+        let author = tx.message(&job.subject).await?.and_then(|message| message.author);
+        if let (Some(told), Some(author)) = (told, author) {
+            notice::enqueue(tx, &clock, &entropy, &account, &lane.openid, &author, told).await?;
+        }
+        tx.fence(&lane).await?;
+        let outcome = Outcome { state, reason, detail: &detail, msg_key: None };
+        tx.end_attempt(&delivery.id, outcome, now).await?;
+        match (delay, state) {
+            (Some(delay), _) => {
+                tx.put_off(&lane, &job, delay).await?;
+                Ok(Step::Released)
+            }
+            (None, DeliveryState::Sent) if tx.parts_unsent(&job.subject).await? > 0 => Ok(Step::Again),
+            (None, DeliveryState::Sent) => Ok(Step::after_finish(tx.finish(&lane, &job).await?)),
+            (None, _) => {
+                tx.fail_rest(&job.subject, now).await?;
+                Ok(Step::after_finish(tx.finish(&lane, &job).await?))
+            }
+        }
     }
 }

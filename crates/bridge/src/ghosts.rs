@@ -14,6 +14,10 @@ const DELETION_NOT_ENABLED: i64 = 71000;
 /// A deleted account cannot be imported again for three months.
 const DELETED_RECENTLY: i64 = 70399;
 
+/// How long a deletion may hold the customer's lane, in milliseconds. Who comes back gets a new UserID anyway and is
+/// not to wait for it.
+const DELETION_PATIENCE: Millis = 180_000;
+
 /// What became of an import.
 pub(crate) enum Imported {
     /// The ghost lives.
@@ -142,12 +146,24 @@ impl Bridge {
         faults::point("unfollow.after_call");
         let told = im_outcome(&result);
         self.observe(&account, "account_delete", &told, started);
-        let not_enabled =
-            matches!(&result, Err(im::CallError::Refused(code)) if code.code == DELETION_NOT_ENABLED);
+        // The refusal may stand for the call or for the account alone.
+        let not_enabled = match &result {
+            Err(im::CallError::Refused(code)) => code.code == DELETION_NOT_ENABLED,
+            Ok(items) => items.iter().any(|item| item.code == DELETION_NOT_ENABLED),
+            Err(_) => false,
+        };
         let waited = self.inner.clock.now() - job.since;
         let again = matches!(told.tried, Tried::NotSent | Tried::Busy | Tried::TooFast | Tried::Setup);
-        if !not_enabled && again && waited < self.inner.patience.relay {
-            return self.put_off(held, &job, self.pause(job.tries)).await;
+        if !not_enabled && again {
+            if waited < DELETION_PATIENCE {
+                return self.put_off(held, &job, self.pause(job.tries)).await;
+            }
+            tracing::error!(
+                account = account.id,
+                detail = told.detail,
+                "the account of a customer who left could not be deleted"
+            );
+            metrics::counter!("tsunagi_alarms_total", "what" => "deletion_failed").increment(1);
         }
         if not_enabled {
             tracing::error!(

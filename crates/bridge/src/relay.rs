@@ -10,7 +10,7 @@ use crate::{Account, Bridge};
 use desk::delivery::{IM_BACKEND_TIMEOUT_MS, Past, after_relay};
 use desk::{DeliveryState, Millis, Next, Reason, Tried};
 use std::time::Instant;
-use store::{AttemptId, Delivery, Error, GhostState, Job, Outcome, faults};
+use store::{AttemptId, Delivery, Error, GhostState, Job, Lane, Outcome, Tx, faults};
 
 /// How far IM's clock and ours may be apart, in seconds.
 const HISTORY_GRACE_S: i64 = 60;
@@ -122,6 +122,7 @@ impl Bridge {
                 })
             })
             .await?;
+        let delivery = &Delivery { state: DeliveryState::Sending, ..delivery.clone() };
         held.before_call(self).await?;
         faults::point("relay.before_call");
         let started = Instant::now();
@@ -282,31 +283,18 @@ impl Bridge {
             Next::Unsure => (DeliveryState::Unsure, None, None),
         };
         self.count(account, &held.lane, delivery, state, reason, &told.detail);
-        let (lane, id, now) = (held.lane.clone(), delivery.id.clone(), self.inner.clock.now());
-        let (detail, msg_key) = (told.detail.clone(), msg_key.map(str::to_owned));
-        self.inner
-            .store
-            .write(move |tx| {
-                Box::pin(async move {
-                    tx.fence(&lane).await?;
-                    let outcome = Outcome { state, reason, detail: &detail, msg_key: msg_key.as_deref() };
-                    tx.end_attempt(&id, outcome, now).await?;
-                    match (delay, state) {
-                        (Some(delay), _) => {
-                            tx.put_off(&lane, &job, delay).await?;
-                            Ok(Step::Released)
-                        }
-                        (None, DeliveryState::Sent) if tx.parts_unsent(&job.subject).await? > 0 => {
-                            Ok(Step::Again)
-                        }
-                        (None, _) => {
-                            tx.fail_rest(&job.subject, now).await?;
-                            Ok(Step::after_finish(tx.finish(&lane, &job).await?))
-                        }
-                    }
-                })
-            })
-            .await
+        let settlement = Settlement {
+            lane: held.lane.clone(),
+            job,
+            delivery: (delivery.id.clone(), delivery.state),
+            state,
+            reason,
+            delay,
+            detail: told.detail.clone(),
+            msg_key: msg_key.map(str::to_owned),
+            now: self.inner.clock.now(),
+        };
+        self.keep(held, settlement, |tx, settlement| Box::pin(settlement.commit(tx))).await
     }
 
     /// Logs and counts where a delivery stands after a try, without a word of it.
@@ -338,6 +326,44 @@ impl Bridge {
             metrics::counter!("tsunagi_deliveries_total", "account" => account.id.clone(),
                 "direction" => direction, "state" => state_word, "reason" => reason)
             .increment(1);
+        }
+    }
+}
+
+/// How a try ended and what follows from it.
+#[derive(Clone)]
+struct Settlement {
+    lane: Lane,
+    job: Job,
+    delivery: (String, DeliveryState),
+    state: DeliveryState,
+    reason: Option<Reason>,
+    delay: Option<Millis>,
+    detail: String,
+    msg_key: Option<String>,
+    now: Millis,
+}
+
+impl Settlement {
+    async fn commit(self, tx: &mut Tx<'_>) -> Result<Step, Error> {
+        let Settlement { lane, job, delivery: (id, was), state, reason, delay, detail, msg_key, now } = self;
+        tx.fence(&lane).await?;
+        if !tx.still_open(&lane, &job, &id, was).await? {
+            // An earlier try of this commit was kept.
+            return Ok(Step::Again);
+        }
+        let outcome = Outcome { state, reason, detail: &detail, msg_key: msg_key.as_deref() };
+        tx.end_attempt(&id, outcome, now).await?;
+        match (delay, state) {
+            (Some(delay), _) => {
+                tx.put_off(&lane, &job, delay).await?;
+                Ok(Step::Released)
+            }
+            (None, DeliveryState::Sent) if tx.parts_unsent(&job.subject).await? > 0 => Ok(Step::Again),
+            (None, _) => {
+                tx.fail_rest(&job.subject, now).await?;
+                Ok(Step::after_finish(tx.finish(&lane, &job).await?))
+            }
         }
     }
 }

@@ -5,12 +5,13 @@
 //! its head has to wait, or the process is told to stop. If the process dies, its leases run out.
 
 use crate::Bridge;
+use futures_util::future::BoxFuture;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
-use store::{Error, Job, Lane};
+use store::{Error, Job, Lane, Tx};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -206,7 +207,39 @@ impl Held {
     }
 }
 
+/// How often the commit that records the end of a call is tried, a quarter of a second apart.
+const COMMIT_TRIES: u32 = 20;
+
 impl Bridge {
+    /// Commits the end of a call, which cannot be taken back: tries again while the lease holds, for without it
+    /// what is known to be sent would become unsure. `work` must see for itself whether an earlier try was kept
+    /// although nobody said so.
+    pub(crate) async fn keep<C, T>(
+        &self,
+        held: &Held,
+        what: C,
+        work: for<'a> fn(&'a mut Tx<'a>, C) -> BoxFuture<'a, Result<T, Error>>,
+    ) -> Result<T, Error>
+    where
+        C: Clone + Send + 'static,
+        T: Send + 'static,
+    {
+        let mut tries = 1;
+        loop {
+            let what = what.clone();
+            match self.inner.store.write(move |tx| work(tx, what)).await {
+                Err(error @ (Error::Database(_) | Error::Overloaded))
+                    if tries < COMMIT_TRIES && Instant::now() < held.lane.deadline =>
+                {
+                    tracing::warn!(%error, tries, "the end of a call could not be recorded; trying again");
+                    tries += 1;
+                    tokio::time::sleep(Duration::from_millis(250)).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
     /// Puts the head off and releases the lane.
     pub(crate) async fn put_off(&self, held: &Held, job: &Job, delay: i64) -> Result<Step, Error> {
         let (lane, job) = (held.lane.clone(), job.clone());

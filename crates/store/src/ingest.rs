@@ -116,6 +116,10 @@ impl Ingestion {
         Ingestion { queue, pool, idle }
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
     pub(crate) async fn ingest(&self, mut arrival: Arrival) -> Result<Ingested, Error> {
         arrival.sanitize();
         let (answer, wait) = oneshot::channel();
@@ -208,14 +212,14 @@ impl Batch {
         self.answers.len()
     }
 
-    /// Two batches of those who still wait. Who has given up meanwhile was answered 503 and comes again: this
-    /// bounds the effort.
+    /// Two batches of those who still wait. A push whose sender has given up meanwhile was answered 503 and comes
+    /// again, which bounds the effort; IM repeats nothing, so its webhooks are kept if that can still be done.
     fn halves(self) -> [Batch; 2] {
         let mut waiting: Vec<Waiting> = self
             .answers
             .into_iter()
             .zip(self.arrivals.iter())
-            .filter(|(answer, _)| !answer.is_closed())
+            .filter(|(answer, arrival)| arrival.source == Source::Im || !answer.is_closed())
             .map(|(answer, arrival)| Waiting { arrival: arrival.clone(), answer })
             .collect();
         let second = waiting.split_off(waiting.len() / 2);

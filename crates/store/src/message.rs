@@ -4,6 +4,7 @@
 //! that may have an effect, its outcome after it; an attempt without an outcome tells whoever takes over that
 //! a call may have been under way.
 
+use crate::lane::{Job, Lane};
 use crate::sql::{Error, Tx, execute, rows};
 use crate::{AttemptId, DeliveryId, MessageId};
 use desk::{DeliveryState, Direction, Millis, Reason};
@@ -219,6 +220,29 @@ impl Tx<'_> {
             now
         )?;
         Ok(())
+    }
+
+    /// Whether a job is still as it was read, and its delivery in this state: false after a commit that was kept
+    /// although its answer was lost.
+    pub async fn still_open(
+        &mut self,
+        lane: &Lane,
+        job: &Job,
+        delivery: &str,
+        state: DeliveryState,
+    ) -> Result<bool, Error> {
+        let row = crate::sql::row!(
+            self,
+            (String,),
+            "SELECT d.id FROM job j, delivery d \
+             WHERE j.lane = $1 AND j.position = $2 AND j.tries = $3 AND d.id = $4 AND d.state = $5",
+            lane.id.as_str(),
+            job.position,
+            job.tries,
+            delivery,
+            state.as_str()
+        )?;
+        Ok(row.is_some())
     }
 
     /// How many parts of a message are not sent.

@@ -3,7 +3,7 @@
 use crate::ingest::{Arrival, Ingested, Ingestion};
 use crate::lent::{self, Lent};
 use crate::migrate;
-use crate::sql::{Conn, Error, Tx};
+use crate::sql::{Conn, Error, Tx, execute};
 use crate::writer::Writer;
 use desk::{Clock, Entropy, Millis};
 use futures_util::future::BoxFuture;
@@ -77,6 +77,7 @@ impl Store {
                 Box::pin(async move {
                     if let Conn::Postgres(conn) = &mut tx.conn {
                         // One node migrates; the others wait for its commit.
+                        sqlx::query("SET LOCAL lock_timeout = '12s'").execute(&mut **conn).await?;
                         sqlx::query("SELECT pg_advisory_xact_lock(7835310)").execute(&mut **conn).await?;
                     }
                     migrate::migrate(tx).await?;
@@ -148,6 +149,24 @@ impl Store {
     #[doc(hidden)]
     pub async fn ingest_alone(&self, arrival: Arrival) -> Result<Ingested, Error> {
         self.ingestion.ingest_alone(arrival).await
+    }
+
+    /// Whether a webhook could be stored now: the queue in front of the inbox is open, and the database takes a
+    /// write and makes it durable.
+    ///
+    /// # Errors
+    /// What a webhook would meet.
+    pub async fn probe(&self) -> Result<(), Error> {
+        if self.ingestion.is_closed() {
+            return Err(Error::Closed);
+        }
+        self.write(|tx| {
+            Box::pin(async move {
+                execute!(tx, "UPDATE meta SET value = value WHERE key = 'store'")?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// The id of this store, made when the database was created.
@@ -239,7 +258,9 @@ async fn open_postgres(url: &str, options: &Options) -> Result<Pool, Error> {
         .map_err(|error| Error::Setup(format!("the store's url is not valid: {error}")))?
         .application_name("tsunagi")
         // A session setting wins over a server on which somebody switched durable commits off.
-        .options([("synchronous_commit", "on"), ("statement_timeout", "30000"), ("lock_timeout", "10000")])
+        .options([("synchronous_commit", "on"), ("statement_timeout", "30000")])
+        // Below the 3 s that a webhook waits: one locked row is not to cost a whole batch its commit.
+        .options([("lock_timeout", "1500")])
         // A node that stands still or vanishes inside a transaction must not keep its locks until the network gives
         // up: WeChat offers a push for 15 s, and the second or third offer has to find the customer's row free.
         .options([("idle_in_transaction_session_timeout", "5000"), ("tcp_keepalives_idle", "15")])

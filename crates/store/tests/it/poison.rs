@@ -130,12 +130,15 @@ story! {
 }
 
 story! {
-    async fn a_webhook_held_up_is_refused_after_3_s_and_its_repeat_has_the_truth(db: &Db) {
+    async fn a_webhook_held_up_is_refused_in_time_and_its_repeat_has_the_truth(db: &Db) {
         let store = db.store().await;
         let stall = db.stall().await;
         let message = says("oA");
+        let begun = std::time::Instant::now();
         let refused = store.ingest(message.clone()).await;
-        assert!(matches!(refused, Err(store::Error::Overloaded)), "{refused:?}");
+        // PostgreSQL says itself that the row is locked, SQLite's writer does not come to its turn.
+        assert!(matches!(refused, Err(store::Error::Overloaded | store::Error::Database(_))), "{refused:?}");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(4), "WeChat waits for 5 s");
         stall.release().await;
         // It may have been stored after all; its repeat has the truth, and there is one job.
         let repeat = store.ingest(again(&message)).await.unwrap();

@@ -69,9 +69,16 @@ impl Browser {
         let port: u16 = line.trim_end_matches('.').rsplit(' ').next().unwrap().parse().unwrap();
         let profile = tempfile::tempdir().unwrap();
         let arguments = [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--window-size=1280,900", "--lang=ja",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--window-size=1280,900",
+            "--lang=ja",
         ];
         let mut arguments: Vec<String> = arguments.map(str::to_owned).to_vec();
         arguments.push(format!("--user-data-dir={}", profile.path().display()));
@@ -79,7 +86,8 @@ impl Browser {
         let base = format!("http://127.0.0.1:{port}/session");
         let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"binary": binary, "args": arguments}}}});
         let answer: Value = http.post(&base).json(&wanted).send().await.unwrap().json().await.unwrap();
-        let id = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no browser session: {answer}"));
+        let id =
+            answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no browser session: {answer}"));
         Browser { _driver: driver, _profile: profile, session: format!("{base}/{id}"), http }
     }
 
@@ -136,8 +144,13 @@ async fn the_demo_plays_the_story_and_its_page_can_be_used() {
     let browser = std::env::var("TSUNAGI_TEST_BROWSER").unwrap_or_else(|_| "/usr/bin/chromium".into());
     let driver = Command::new("chromedriver").arg("--version").output();
     if driver.is_err() || !std::path::Path::new(&browser).exists() {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "chromium and chromedriver are missing, and CI skips nothing");
-        eprintln!("SKIPPED: the page in a browser (chromium and chromedriver are not installed; `make test` installs them)");
+        assert!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "chromium and chromedriver are missing, and CI skips nothing"
+        );
+        eprintln!(
+            "SKIPPED: the page in a browser (chromium and chromedriver are not installed; `make test` installs them)"
+        );
         return;
     }
     let browser = Browser::open(&browser).await;
@@ -156,7 +169,8 @@ async fn the_demo_plays_the_story_and_its_page_can_be_used() {
         let png = browser.http.get(format!("{}/screenshot", browser.session)).send().await.unwrap();
         let png: Value = png.json().await.unwrap();
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(std::path::Path::new(&folder).join("page.base64"), png["value"].as_str().unwrap()).unwrap();
+        std::fs::write(std::path::Path::new(&folder).join("page.base64"), png["value"].as_str().unwrap())
+            .unwrap();
     }
     browser.close().await;
 }

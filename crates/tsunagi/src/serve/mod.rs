@@ -7,7 +7,7 @@ mod housekeeping;
 mod wiring;
 
 use crate::admin::{Admin, Readiness};
-use crate::config::Config;
+use crate::config::{Config, Reply};
 use crate::http::{Listener, Webhooks};
 use bridge::{Bridge, Timing, Worker};
 use desk::{Clock, Entropy};
@@ -39,7 +39,6 @@ pub(crate) enum ServeError {
 }
 
 /// A running gateway.
-#[cfg_attr(not(feature = "demo"), expect(dead_code, reason = "the demo alone asks for the addresses"))]
 pub(crate) struct Gateway {
     /// Where webhooks are taken.
     pub(crate) address: SocketAddr,
@@ -60,6 +59,12 @@ impl Gateway {
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Gateway, ServeError> {
+        for account in config.accounts.iter().filter(|account| account.reply == Reply::Passive) {
+            tracing::warn!(
+                account = account.id,
+                "reply = \"passive\" is not built yet: answers go out by custom/send, which this kind of account may not call"
+            );
+        }
         let options = Options { exclusive: true, ..Options::default() };
         let store = Store::open(wiring::store_url(config), options, &clock, &entropy).await?;
         let bridge = wiring::bridge(config, store.clone(), clock.clone(), entropy)?;
@@ -87,8 +92,7 @@ impl Gateway {
             tokio::spawn(housekeeping::watch_store(store.clone(), readiness, stopped.clone())),
             tokio::spawn(housekeeping::purge(store, clock, stopped)),
         ];
-        tracing::info!(listen = %listener.address(), admin = %admin.address(), engine = bridge.store().engine(), "serving");
-        Ok(Gateway {
+        let gateway = Gateway {
             address: listener.address(),
             admin_address: admin.address(),
             bridge,
@@ -97,7 +101,10 @@ impl Gateway {
             admin,
             tasks,
             shutdown_timeout: config.server.shutdown_timeout,
-        })
+        };
+        let engine = gateway.bridge.store().engine();
+        tracing::info!(listen = %gateway.address, admin = %gateway.admin_address, engine, "serving");
+        Ok(gateway)
     }
 
     /// Ends gracefully, within the configured time.

@@ -9,7 +9,7 @@ mod tests;
 
 use desk::words::{Language, Notice, SIGNATURE, excerpt, notice};
 use desk::{DeliveryState, Direction, Reason};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A breach of the promise.
@@ -232,7 +232,17 @@ impl<'a> Checker<'a> {
 
     /// What was sent after an earlier message had been acknowledged is received after it; what left a lane left it in
     /// the lane's order.
+    ///
+    /// An answer that ended unsure may come late: its request may have been in the hands of a gateway that stood still,
+    /// below what can still be called back, and then it leaves when that gateway wakes up.
     fn order(&mut self) {
+        let unsure: BTreeSet<&str> = self
+            .run
+            .deliveries
+            .iter()
+            .filter(|delivery| delivery.state == DeliveryState::Unsure)
+            .map(|delivery| delivery.text.as_str())
+            .collect();
         let mut conversations: BTreeMap<(&str, &str), Vec<(&Said, u64)>> = BTreeMap::new();
         for said in &self.run.said {
             if let Some(first) = self.receipts(said.way, &said.text).first() {
@@ -242,7 +252,9 @@ impl<'a> Checker<'a> {
         for conversation in conversations.values() {
             for (later, later_at) in conversation {
                 let overtaken = conversation.iter().find(|(earlier, earlier_at)| {
-                    earlier.acknowledged.is_some_and(|ack| ack < later.begun) && earlier_at > later_at
+                    earlier.acknowledged.is_some_and(|ack| ack < later.begun)
+                        && earlier_at > later_at
+                        && !unsure.contains(earlier.text.as_str())
                 });
                 if let Some((earlier, _)) = overtaken {
                     self.find(Breach::Reordered, &later.text, format!("before {:?}", earlier.text));

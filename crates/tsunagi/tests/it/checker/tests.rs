@@ -114,6 +114,16 @@ fn another_order_is_found() {
         swap(run, 2, 3);
     });
     assert_eq!(at_once, [], "what was sent before the other was acknowledged may overtake it");
+    let late = breaches(|run| {
+        run.said.push(Said { text: "a3".into(), begun: 26, acknowledged: Some(28), ..run.said[3].clone() });
+        let third = Delivery { id: "6".into(), text: "a3".into(), ..run.deliveries[2].clone() };
+        run.deliveries.push(third);
+        run.inbox.push("<xml>a3</xml>".into());
+        run.attempts.push(Attempt { delivery: "6".into(), ..run.attempts[2].clone() });
+        run.received.push(Received { text: "a3".into(), at: 29, ..run.received[2].clone() });
+        run.received[3].at = 31;
+    });
+    assert_eq!(late, [], "what is unsure may still come, after what followed it");
 }
 
 #[test]

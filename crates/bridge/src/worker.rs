@@ -173,6 +173,8 @@ async fn step(bridge: &Bridge, held: &mut Held, stop: bool) -> Result<Step, Erro
         "answer" => bridge.answer(held, job).await,
         "import" => bridge.import_ghost(held, job).await,
         "delete" => bridge.delete_ghost(held, job).await,
+        // The operator gave it up; its row only kept its place.
+        store::DROPPED => bridge.finish(held, &job).await,
         _ => Err(Error::Unknown("kind of job")),
     }
 }

@@ -75,6 +75,8 @@ pub enum Reason {
     Empty,
     /// An earlier part of the same message failed or is unsure, so this one was not sent.
     EarlierPart,
+    /// The operator took it off its lane (`tsunagi jobs drop`).
+    Dropped,
     /// Anything else that the other side refuses for good.
     Refused,
 }
@@ -95,6 +97,7 @@ impl Reason {
             UnsupportedKind,
             Empty,
             EarlierPart,
+            Dropped,
             Refused,
         ];
         all.into_iter().find(|reason| reason.as_str() == word)
@@ -114,6 +117,7 @@ impl Reason {
             Reason::UnsupportedKind => "unsupported_kind",
             Reason::Empty => "empty",
             Reason::EarlierPart => "earlier_part",
+            Reason::Dropped => "dropped",
             Reason::Refused => "refused",
         }
     }

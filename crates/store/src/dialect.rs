@@ -129,3 +129,57 @@ pub(crate) const INSERT_JOBS: Text = Text {
                SELECT l, p, k, s, n, 0, t \
                FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[]) AS new (l, p, k, s, n, t)",
 };
+
+// The statements of `accounts import`, on the same plan.
+
+/// openid; then account and now: a customer's row for each follower who has none.
+pub(crate) const ADD_FOLLOWERS: Text = Text {
+    sqlite: "INSERT INTO customer (account, openid, subscribed, conversation_at, generation, msg_seq, created_at) \
+             SELECT $2, value, 1, 0, 0, 0, $3 FROM json_each($1) WHERE true ON CONFLICT (account, openid) DO NOTHING",
+    postgres: "INSERT INTO customer (account, openid, subscribed, conversation_at, generation, msg_seq, created_at) \
+               SELECT $2, o, 1, 0, 0, 0, $3 FROM UNNEST($1::text[]) AS new (o) ON CONFLICT (account, openid) DO NOTHING",
+};
+
+macro_rules! select_followers {
+    ($of:literal, $lock:literal) => {
+        concat!(
+            "SELECT c.openid, c.subscribed, c.generation, g.user_id, g.state, g.changed_at FROM customer c \
+             LEFT JOIN ghost g ON g.account = c.account AND g.openid = c.openid AND g.generation = c.generation \
+             WHERE c.account = $2 AND c.openid ",
+            $of,
+            " ORDER BY c.openid",
+            $lock
+        )
+    };
+}
+
+/// openid; then account: their rows and newest ghosts, locked where the engine locks rows.
+pub(crate) const SELECT_FOLLOWERS: Text = Text {
+    sqlite: select_followers!("IN (SELECT value FROM json_each($1))", ""),
+    postgres: select_followers!("= ANY ($1::text[])", " FOR UPDATE OF c"),
+};
+
+/// openid, generation, user_id; then account and now.
+pub(crate) const PLAN_GHOSTS: Text = Text {
+    sqlite: "INSERT INTO ghost (user_id, account, openid, generation, state, changed_at) \
+             SELECT value ->> 2, $2, value ->> 0, value ->> 1, 'planned', $3 FROM json_each($1) WHERE true \
+             ON CONFLICT DO NOTHING RETURNING openid",
+    postgres: "INSERT INTO ghost (user_id, account, openid, generation, state, changed_at) \
+               SELECT u, $4, o, g, 'planned', $5 FROM UNNEST($1::text[], $2::bigint[], $3::text[]) AS new (o, g, u) \
+               ON CONFLICT DO NOTHING RETURNING openid",
+};
+
+/// openid, generation; then account.
+pub(crate) const SET_GENERATIONS: Text = Text {
+    sqlite: "UPDATE customer SET generation = new.value ->> 1 FROM json_each($1) AS new \
+             WHERE customer.account = $2 AND customer.openid = new.value ->> 0",
+    postgres: "UPDATE customer SET generation = new.g FROM UNNEST($1::text[], $2::bigint[]) AS new (o, g) \
+               WHERE customer.account = $3 AND customer.openid = new.o",
+};
+
+/// user_id; then now: whoever is still planned lives.
+pub(crate) const GHOSTS_LIVE: Text = Text {
+    sqlite: "UPDATE ghost SET state = 'living', changed_at = $2 \
+             WHERE state = 'planned' AND user_id IN (SELECT value FROM json_each($1))",
+    postgres: "UPDATE ghost SET state = 'living', changed_at = $2 WHERE state = 'planned' AND user_id = ANY ($1::text[])",
+};

@@ -23,7 +23,7 @@ impl GhostState {
         }
     }
 
-    fn parse(word: &str) -> Result<GhostState, Error> {
+    pub(crate) fn parse(word: &str) -> Result<GhostState, Error> {
         [GhostState::Planned, GhostState::Living, GhostState::Retired]
             .into_iter()
             .find(|state| state.as_str() == word)

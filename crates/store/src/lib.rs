@@ -11,26 +11,36 @@ mod customer;
 mod dialect;
 pub mod faults;
 mod ghost;
+mod import;
 mod inbox;
 mod ingest;
+mod inspect;
 mod lane;
 mod lent;
 mod message;
 mod migrate;
 mod open;
+mod operator;
+mod replay;
 mod sql;
 mod token;
+mod waiting;
 mod writer;
 
 pub use customer::Customer;
 pub use ghost::{Ghost, GhostState};
+pub use import::{ImportState, Planned, Round};
 pub use inbox::{InboxRow, Source};
 pub use ingest::{Arrival, Effect, Ingested, Work};
+pub use inspect::{Inspection, Trouble, inspect};
 pub use lane::{Backlog, Job, Lane, NewJob, lane_id};
 pub use message::{Delivery, Message, NewMessage, Outcome};
 pub use open::{Options, Store};
+pub use operator::{DROPPED, EndedMessage, OpenJob};
+pub use replay::Replayed;
 pub use sql::{Error, Tx};
 pub use token::StoredToken;
+pub use waiting::{Counts, Ended, Unreadable, Waiting};
 
 /// Marks ids of inbox rows.
 #[derive(Debug)]

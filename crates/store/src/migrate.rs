@@ -4,13 +4,19 @@ use crate::dialect;
 use crate::sql::{Conn, Error, Tx, execute, row};
 use sqlx::AssertSqlSafe;
 
-const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("../migrations/0001_spine.sql"))];
+const MIGRATIONS: &[(i64, &str)] =
+    &[(1, include_str!("../migrations/0001_spine.sql")), (4, include_str!("../migrations/0004_import.sql"))];
+
+/// The number of the newest migration that this version has.
+pub(crate) fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |(number, _)| *number)
+}
 
 /// Brings the database to this version. Runs inside a transaction that nobody else is in.
 pub(crate) async fn migrate(tx: &mut Tx<'_>) -> Result<(), Error> {
     execute!(tx, "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)")?;
     let version = meta(tx, "schema").await?.and_then(|text| text.parse().ok()).unwrap_or(0i64);
-    let newest = MIGRATIONS.last().map_or(0, |(number, _)| *number);
+    let newest = newest();
     if version > newest {
         return Err(Error::Setup(format!(
             "the database has schema {version}, this version of tsunagi knows {newest}; use the newer tsunagi"

@@ -55,8 +55,7 @@ impl Store {
     /// # Errors
     /// [`Error::Setup`] with a sentence for the operator; [`Error::Database`] where the engine fails.
     pub async fn open(url: &str, options: Options, clock: &Clock, entropy: &Entropy) -> Result<Store, Error> {
-        let (pool, lock, writers) = if let Some(path) = url.strip_prefix("sqlite:") {
-            let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+        let (pool, lock, writers) = if let Some(path) = sqlite_path(url) {
             if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
                 return Err(Error::Setup(
                     "the store's url must name a file, such as sqlite:tsunagi.db".into(),
@@ -243,8 +242,7 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pool, Error> {
         .await
         .map_err(|error| Error::Setup(format!("{} cannot be opened: {error}", path.display())))?;
     let (version,): (String,) = sqlx::query_as("SELECT sqlite_version()").fetch_one(&writer).await?;
-    if version_number(&version) < (3, 51, 3) {
-        // Older ones can corrupt a WAL file when two connections checkpoint at once.
+    if version_number(&version) < SQLITE_NEEDED {
         return Err(Error::Setup(format!("SQLite {version} is too old, 3.51.3 is needed")));
     }
     let readers = SqlitePoolOptions::new()
@@ -292,26 +290,37 @@ async fn open_postgres(url: &str, options: &Options) -> Result<Pool, Error> {
 
 /// Refuses a second `serve` on the same file; the lock ends with the process.
 fn lock_file(path: &Path) -> Result<File, Error> {
-    // Two paths to one file have one lock.
-    let file = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mut name = file.into_os_string();
-    name.push(".lock");
-    let file = File::create(&name).map_err(|error| {
-        Error::Setup(format!("{} cannot be written: {error}", Path::new(&name).display()))
-    })?;
+    let name = lock_path(path);
+    let file = File::create(&name)
+        .map_err(|error| Error::Setup(format!("{} cannot be written: {error}", name.display())))?;
     file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => Error::Setup(format!(
             "{} is in use by another tsunagi; stop that one, or use PostgreSQL for several nodes",
             path.display()
         )),
-        TryLockError::Error(error) => {
-            Error::Setup(format!("{} cannot be locked: {error}", Path::new(&name).display()))
-        }
+        TryLockError::Error(error) => Error::Setup(format!("{} cannot be locked: {error}", name.display())),
     })?;
     Ok(file)
 }
 
-fn version_number(text: &str) -> (u32, u32, u32) {
+/// The file whose lock says that a gateway serves this database. Two paths to one file have one lock.
+pub(crate) fn lock_path(path: &Path) -> PathBuf {
+    let file = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut name = file.into_os_string();
+    name.push(".lock");
+    name.into()
+}
+
+/// The file that a URL names, if it is one of SQLite.
+pub(crate) fn sqlite_path(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?;
+    Some(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
+}
+
+/// Older ones can corrupt a WAL file when two connections checkpoint at once.
+pub(crate) const SQLITE_NEEDED: (u32, u32, u32) = (3, 51, 3);
+
+pub(crate) fn version_number(text: &str) -> (u32, u32, u32) {
     let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
     let mut next = || parts.next().unwrap_or(0);
     (next(), next(), next())

@@ -100,6 +100,6 @@ pub use fields::{Field, Fields, Value};
 pub use message::{Message, MessageKind, UNSUPPORTED_TEXT};
 pub use push::{ParseError, Push, PushBody};
 pub use receive::{Credentials, Opened, Query, Refusal, Seal, Unreadable, UnreadableReason};
-pub use receive::{open, replay, verify_url};
+pub use receive::{open, replay, replay_document, verify_url};
 pub use reply::{Reply, SUCCESS};
 pub use signature::{signature, signature_matches};

@@ -194,15 +194,28 @@ pub fn open(c: &Credentials, raw_query: &str, body: &[u8], now_s: i64) -> Result
 ///
 /// [`Unreadable`] as from [`open`].
 pub fn replay(c: &Credentials, raw_query: &str, body: &[u8]) -> Result<Push, Unreadable> {
+    replay_document(c, raw_query, body).map(|(push, _)| push)
+}
+
+/// Like [`replay`], and gives the decrypted document too, which [`Push::dedup_key`] is made from.
+///
+/// # Errors
+///
+/// As [`replay`].
+pub fn replay_document(
+    c: &Credentials,
+    raw_query: &str,
+    body: &[u8],
+) -> Result<(Push, Vec<u8>), Unreadable> {
     let plain = document::read(body);
     let envelope = encrypt_field(&plain, body);
     let encrypted = Query::parse(raw_query).is_ok_and(|q| is_encrypted(c, &q, envelope.is_some()));
     match envelope {
         Some((_, encrypt)) if encrypted => {
             let (_, document) = decrypt(c, &encrypt)?;
-            Ok(Push::parse(&document)?)
+            Ok((Push::parse(&document)?, document))
         }
-        _ => Ok(plain.and_then(|(_, fields)| Push::from_fields(fields))?),
+        _ => Ok((plain.and_then(|(_, fields)| Push::from_fields(fields))?, body.to_vec())),
     }
 }
 

@@ -13,6 +13,7 @@ mod ghosts;
 mod hostile;
 mod kinds;
 mod order;
+mod peers;
 mod refusals;
 mod relay;
 mod repeats;

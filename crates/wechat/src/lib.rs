@@ -91,7 +91,10 @@ mod text;
 pub mod wire;
 mod xml;
 
-pub use client::{AccessToken, BaseUrlError, CALL_TIMEOUT, CONNECT_TIMEOUT, CallError, Client, Fault, http};
+pub use client::{
+    AccessToken, BaseUrlError, CALL_TIMEOUT, CONNECT_TIMEOUT, CallError, Client, Fault, Followers, IpRange,
+    IpRangeError, Quota, RateLimit, http,
+};
 pub use crypto::{AesKey, CryptoError};
 pub use document::{Format, MAX_DOCUMENT};
 pub use errcode::{Errcode, Verdict, describe, token_call_verdict, verdict};

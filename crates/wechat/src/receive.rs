@@ -202,11 +202,7 @@ pub fn replay(c: &Credentials, raw_query: &str, body: &[u8]) -> Result<Push, Unr
 /// # Errors
 ///
 /// As [`replay`].
-pub fn replay_document(
-    c: &Credentials,
-    raw_query: &str,
-    body: &[u8],
-) -> Result<(Push, Vec<u8>), Unreadable> {
+pub fn replay_document(c: &Credentials, raw_query: &str, body: &[u8]) -> Result<(Push, Vec<u8>), Unreadable> {
     let plain = document::read(body);
     let envelope = encrypt_field(&plain, body);
     let encrypted = Query::parse(raw_query).is_ok_and(|q| is_encrypted(c, &q, envelope.is_some()));

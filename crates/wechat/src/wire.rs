@@ -9,6 +9,15 @@ pub const STABLE_TOKEN: &str = "/cgi-bin/stable_token";
 /// Path of the call that sends a customer-service message.
 pub const CUSTOM_SEND: &str = "/cgi-bin/message/custom/send";
 
+/// Path of the call that lists the followers; parameter `next_openid`.
+pub const USER_GET: &str = "/cgi-bin/user/get";
+/// Path of the call that lists where pushes come from.
+pub const CALLBACK_IPS: &str = "/cgi-bin/getcallbackip";
+/// Path of the call that lists the addresses of the API.
+pub const API_IPS: &str = "/cgi-bin/get_api_domain_ip";
+/// Path of the call that tells the quota of another.
+pub const QUOTA_GET: &str = "/cgi-bin/openapi/quota/get";
+
 /// Body of [`STABLE_TOKEN`]. `Debug` hides the secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StableTokenRequest {
@@ -61,6 +70,13 @@ pub struct CustomSendText {
 pub struct TextContent {
     /// At most 2,048 bytes.
     pub content: String,
+}
+
+/// Body of [`QUOTA_GET`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiPath {
+    /// The call's path, with its leading `/` and without a host.
+    pub cgi_path: String,
 }
 
 /// What every call answers that has nothing else to say, and every call that is refused.

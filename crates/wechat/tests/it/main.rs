@@ -10,6 +10,7 @@ mod golden;
 mod modes;
 mod odd_text;
 mod properties;
+mod reading;
 mod sealing;
 mod secrets;
 mod server;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
+use crate::wechat::AccountRules;
 
 /// Both clouds.
 #[derive(Clone)]
@@ -50,6 +51,8 @@ pub struct WechatAccountConfig {
     pub webhook_url: Option<String>,
     /// Whether the account is certified. One that is not gets 48001 from the customer-service API.
     pub certified: bool,
+    /// Its kind, limits and lists; can be changed with `/sim/wechat/{app_id}/config`.
+    pub rules: AccountRules,
 }
 
 /// The encryption modes of a push (the reference, §2.1).
@@ -174,6 +177,7 @@ impl WechatAccountConfig {
             format: Format::Xml,
             webhook_url: None,
             certified: true,
+            rules: AccountRules::default(),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! hyper gives the connection up, and the client sees it end without a single byte of an answer.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -18,9 +18,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
-/// Cuts one connection; handlers get it as `ConnectInfo<Cut>`.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Cut(Arc<CutState>);
+/// Cuts one connection, and knows who made it; handlers get it as `ConnectInfo<Cut>`.
+#[derive(Clone, Debug)]
+pub(crate) struct Cut(Arc<CutState>, IpAddr);
 
 #[derive(Debug, Default)]
 struct CutState {
@@ -31,6 +31,11 @@ struct CutState {
 impl Cut {
     pub(crate) fn cut(&self) {
         self.0.cut();
+    }
+
+    /// The caller's address.
+    pub(crate) fn peer(&self) -> IpAddr {
+        self.1
     }
 }
 
@@ -49,7 +54,7 @@ impl CutState {
 
 impl Connected<IncomingStream<'_, Door>> for Cut {
     fn connect_info(stream: IncomingStream<'_, Door>) -> Cut {
-        Cut(stream.io().cut.clone())
+        Cut(stream.io().cut.clone(), stream.remote_addr().ip())
     }
 }
 

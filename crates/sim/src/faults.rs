@@ -11,10 +11,27 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What a fault may be set on. `wechat` and `im` stand for every API call of that cloud.
-pub const TARGETS: [&str; 14] = [
+pub const TARGETS: &[&str] = &[
     "wechat",
     "wechat.token",
+    "wechat.callback_ip",
+    "wechat.api_ip",
+    "wechat.callback_check",
+    "wechat.clear_quota",
+    "wechat.quota",
+    "wechat.rid",
     "wechat.custom_send",
+    "wechat.typing",
+    "wechat.user_get",
+    "wechat.user_info",
+    "wechat.user_batchget",
+    "wechat.remark",
+    "wechat.media_upload",
+    "wechat.media_get",
+    "wechat.media_get_jssdk",
+    "wechat.media_uploadimg",
+    "wechat.material",
+    "wechat.download",
     "wechat.push",
     "im",
     "im.account_import",

@@ -25,7 +25,7 @@ pub(crate) async fn to_the_end(request: Request, next: Next) -> Response {
     running.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
-/// Answers one call to `target`. `work` carries it out; `refusal` makes the cloud's answer for an error code.
+/// Answers one call to `target` with JSON. `work` carries it out; `refusal` makes the cloud's answer for an error code.
 pub(crate) async fn answer<F>(
     world: &World,
     cut: &Cut,
@@ -36,7 +36,21 @@ pub(crate) async fn answer<F>(
 where
     F: Future<Output = Value>,
 {
-    let Some(fault) = world.faults.take(target) else { return json(&work().await) };
+    respond(world, cut, target, async || json(&work().await), refusal).await
+}
+
+/// As [`answer`], for calls that may answer something else than JSON.
+pub(crate) async fn respond<F>(
+    world: &World,
+    cut: &Cut,
+    target: &str,
+    work: impl FnOnce() -> F,
+    refusal: impl FnOnce(i64) -> Value,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
+    let Some(fault) = world.faults.take(target) else { return work().await };
     let carried_out = fault.carried_out();
     let (cloud, _) = target.split_once('.').unwrap_or((target, ""));
     world.journal.write(
@@ -54,7 +68,7 @@ where
 async fn act(
     cut: &Cut,
     fault: &Fault,
-    answer: Option<Value>,
+    answer: Option<Response>,
     refusal: impl FnOnce(i64) -> Value,
 ) -> Response {
     match fault.kind {
@@ -76,17 +90,21 @@ async fn act(
         }
         Kind::Body => fault.value.as_str().unwrap_or_default().to_owned().into_response(),
         Kind::Errcode => json(&refusal(fault.value.as_i64().unwrap_or(-1))),
-        Kind::Truncated => {
-            let text = answer.unwrap_or_default().to_string();
-            let half = text.chars().take(text.chars().count() / 2).collect::<String>();
-            half.into_response()
-        }
+        Kind::Truncated => half(answer.unwrap_or_default()).await,
         Kind::DelayAnswer => {
             tokio::time::sleep(fault.pause()).await;
-            json(&answer.unwrap_or_default())
+            answer.unwrap_or_default()
         }
-        Kind::Delay | Kind::Duplicate | Kind::Overlap => json(&answer.unwrap_or_default()),
+        Kind::Delay | Kind::Duplicate | Kind::Overlap => answer.unwrap_or_default(),
     }
+}
+
+/// The first half of the answer, under its own headers, as if it were all.
+async fn half(answer: Response) -> Response {
+    let (mut parts, body) = answer.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, bytes.slice(..bytes.len() / 2).into())
 }
 
 /// HTTP 200 with JSON, as both clouds answer nearly everything.

@@ -13,13 +13,15 @@ use serde_json::{Map, Value, json};
 
 use super::{Wait, answer, complain, read};
 use crate::wechat::customers::{self, Started};
-use crate::wechat::verify;
+use crate::wechat::{followers, verify};
 use crate::world::World;
 
 pub(super) fn router() -> Router<Arc<World>> {
     Router::new()
         .route("/sim/wechat/{app_id}/verify", post(check_url))
         .route("/sim/wechat/{app_id}/revoke_tokens", post(revoke))
+        .route("/sim/wechat/{app_id}/config", get(config).post(change_config))
+        .route("/sim/wechat/{app_id}/customers/seed", post(seed))
         .route("/sim/wechat/{app_id}/customers/{openid}/follow", post(follow))
         .route("/sim/wechat/{app_id}/customers/{openid}/unfollow", post(unfollow))
         .route("/sim/wechat/{app_id}/customers/{openid}/say", post(say))
@@ -54,6 +56,56 @@ async fn revoke(State(world): State<Arc<World>>, Path(app_id): Path<String>) -> 
         Some(account) => {
             account.revoke_tokens();
             answer(&json!({"ok": true}))
+        }
+        None => no_account(),
+    }
+}
+
+async fn config(State(world): State<Arc<World>>, Path(app_id): Path<String>) -> Response {
+    let wechat = world.wechat();
+    wechat.accounts.get(&app_id).map_or_else(no_account, |account| answer(&json!(account.rules)))
+}
+
+/// The fields of the body replace those of the account's rules; the others stay as they are.
+async fn change_config(State(world): State<Arc<World>>, Path(app_id): Path<String>, body: Bytes) -> Response {
+    let changes: Map<String, Value> = match read(&body) {
+        Ok(changes) => changes,
+        Err(complaint) => return *complaint,
+    };
+    let mut wechat = world.wechat();
+    let Some(account) = wechat.accounts.get_mut(&app_id) else { return no_account() };
+    let mut rules = json!(account.rules);
+    for (name, value) in changes {
+        rules[name] = value;
+    }
+    match serde_json::from_value(rules) {
+        Ok(rules) => {
+            account.rules = rules;
+            answer(&json!(account.rules))
+        }
+        Err(error) => complain(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Seed {
+    count: u64,
+}
+
+async fn seed(State(world): State<Arc<World>>, Path(app_id): Path<String>, body: Bytes) -> Response {
+    let Seed { count } = match read(&body) {
+        Ok(asked) => asked,
+        Err(complaint) => return *complaint,
+    };
+    if count > followers::MOST_SEEDED {
+        return complain(StatusCode::BAD_REQUEST, "at most 1,000,000 followers can be seeded");
+    }
+    match world.wechat().accounts.get_mut(&app_id) {
+        Some(account) => {
+            account.seed(count);
+            let first = (count > 0).then(|| followers::openid(&app_id, 0));
+            let last = count.checked_sub(1).map(|n| followers::openid(&app_id, n));
+            answer(&json!({"count": count, "first": first, "last": last}))
         }
         None => no_account(),
     }

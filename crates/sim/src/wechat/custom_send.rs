@@ -5,33 +5,23 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::api::Refused;
+use super::api::{Answer, Call, Refused};
 use super::windows::Closed;
 use crate::world::World;
 
 const TEXT_LIMIT: usize = 2048;
 
-/// Carries one call out and notes it.
-pub(super) fn send(
-    world: &World,
-    account: Result<String, Refused>,
-    method: &Method,
-    body: &[u8],
-) -> Result<(), Refused> {
-    let app_id = account.as_deref().unwrap_or_default().to_owned();
-    let message = account.and_then(|app_id| Message::read(&app_id, method, body));
-    let outcome = message.as_ref().map_err(|refused| *refused).and_then(|message| message.deliver(world));
+/// Carries one call out.
+pub(super) fn send(call: &mut Call, app_id: &str) -> Result<Answer, Refused> {
+    let message = Message::read(app_id, &call.method, &call.body);
     let (openid, text) = message.as_ref().map_or(("", ""), |m| (m.openid.as_str(), m.text.as_str()));
-    let errcode = outcome.err().map_or(0, |refused| refused.0);
-    let fields = json!({"api": "wechat.custom_send", "app_id": app_id, "openid": openid, "text": text,
-                        "errcode": errcode});
-    world.journal.write("wechat", "call", fields);
-    if let (Ok(message), Ok(())) = (&message, &outcome) {
-        let fields = json!({"app_id": app_id, "openid": openid, "via": "custom_send",
-                            "msg_type": message.msg_type, "text": text});
-        world.journal.write("wechat", "delivered", fields);
-    }
-    outcome
+    call.note("openid", openid);
+    call.note("text", text);
+    let message = message?;
+    message.deliver(&call.world)?;
+    call.delivered = Some(json!({"app_id": app_id, "openid": message.openid, "via": "custom_send",
+                                 "msg_type": message.msg_type, "text": message.text}));
+    Ok(Answer::Ok)
 }
 
 struct Message {
@@ -72,10 +62,7 @@ impl Message {
         let now_ms = world.clock.now_ms();
         let mut wechat = world.wechat();
         let account = wechat.accounts.get_mut(&self.app_id).ok_or(Refused(40001))?;
-        if !account.config.certified {
-            return Err(Refused(48001));
-        }
-        let customer = account.customers.get_mut(&self.openid).ok_or(Refused(40003))?;
+        let customer = account.known(&self.openid).ok_or(Refused(40003))?;
         if self.text.is_empty() {
             return Err(Refused(44004));
         }

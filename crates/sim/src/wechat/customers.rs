@@ -85,14 +85,14 @@ pub(crate) fn act(
                 customer.windows.clear();
             }
             "subscribe" => {
-                customer.follows = true;
+                customer.begins_to_follow(now_ms);
                 customer.windows.grant(Action::Follow, now_ms);
             }
             "scan" => customer.windows.grant(Action::Scan, now_ms),
             "click" | "scancode_push" | "scancode_waitmsg" => customer.windows.grant(Action::Menu, now_ms),
             _ if !is_event => {
                 // Somebody who writes follows; tests need not say so first.
-                customer.follows = true;
+                customer.begins_to_follow(now_ms);
                 customer.windows.grant(Action::Message, now_ms);
             }
             _ => {}

@@ -1,15 +1,18 @@
 //! The simulated WeChat: accounts, customers, what stands in their chats.
 //!
 //! `push.rs` is the engine that calls the gateway's webhook; `document.rs` builds what it sends and `reply.rs` judges
-//! what comes back. `api.rs` is what the gateway calls, with `tokens.rs` and `windows.rs` for its rules. Numbers (§) are
-//! those of `protocol/wechat-official-account.md`.
+//! what comes back. `api.rs` is what the gateway calls, with `tokens.rs`, `windows.rs` and `quota.rs` for its rules; what
+//! can be set differently stands in `rules.rs`. Numbers (§) are those of `protocol/wechat-official-account.md`.
 
 mod api;
 mod custom_send;
 pub(crate) mod customers;
 mod document;
+pub(crate) mod followers;
 mod push;
+mod quota;
 mod reply;
+mod rules;
 mod tokens;
 pub(crate) mod verify;
 mod windows;
@@ -21,9 +24,11 @@ use serde::Serialize;
 pub(crate) use api::router;
 pub(crate) use document::Push;
 pub use push::Report;
+pub use rules::{AccountKind, AccountRules, CallLimit};
 
 use crate::config::{Mode, PushConfig, WechatAccountConfig};
 use crate::start::StartError;
+use quota::Counters;
 use tokens::Tokens;
 use windows::Windows;
 
@@ -43,12 +48,18 @@ pub(crate) struct Account {
     key: Option<::wechat::AesKey>,
     pub(crate) customers: BTreeMap<String, Customer>,
     tokens: Tokens,
+    pub(crate) rules: AccountRules,
+    counters: Counters,
+    /// Followers who never did anything here; see `followers.rs`.
+    pub(crate) seeded: u64,
 }
 
 /// One person, as this account knows her.
 #[derive(Default)]
 pub(crate) struct Customer {
     pub(crate) follows: bool,
+    /// Since when, in seconds; 0 as long as she never followed.
+    since_s: i64,
     windows: Windows,
     pub(crate) transcript: Vec<Entry>,
 }
@@ -101,7 +112,15 @@ impl Account {
             None if config.mode == Mode::Plain => None,
             None => return Err(complain("this mode needs an EncodingAESKey")),
         };
-        Ok(Account { config, key, customers: BTreeMap::new(), tokens: Tokens::default() })
+        Ok(Account {
+            rules: config.rules.clone(),
+            config,
+            key,
+            customers: BTreeMap::new(),
+            tokens: Tokens::default(),
+            counters: Counters::default(),
+            seeded: 0,
+        })
     }
 
     /// Sets another mode, token or key, as an operator does in the console.
@@ -116,13 +135,16 @@ impl Account {
     pub(crate) fn revoke_tokens(&mut self) {
         self.tokens.revoke();
     }
-
-    pub(crate) fn customer(&mut self, openid: &str) -> &mut Customer {
-        self.customers.entry(openid.to_owned()).or_default()
-    }
 }
 
 impl Customer {
+    fn begins_to_follow(&mut self, now_ms: i64) {
+        if !self.follows {
+            self.since_s = now_ms.div_euclid(1000);
+        }
+        self.follows = true;
+    }
+
     /// Puts a line into the chat.
     fn show(
         &mut self,

@@ -11,4 +11,6 @@ mod faults;
 mod im_rest;
 mod page;
 mod push;
+mod quotas;
 mod tokens;
+mod users;

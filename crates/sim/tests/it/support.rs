@@ -174,6 +174,21 @@ pub(crate) async fn post(url: &str, body: Value) -> Value {
     http().post(url).json(&body).send().await.unwrap().json().await.unwrap()
 }
 
+/// A GET of WeChat's API; the parsed answer.
+pub(crate) async fn get(sim: &Sim, path: &str, query: &str) -> Value {
+    http().get(format!("{}{path}?{query}", sim.wechat_url)).send().await.unwrap().json().await.unwrap()
+}
+
+/// A POST of WeChat's API with a token; the parsed answer.
+pub(crate) async fn call(sim: &Sim, token: &str, path: &str, body: Value) -> Value {
+    post(&format!("{}{path}?access_token={token}", sim.wechat_url), body).await
+}
+
+/// Changes the account's rules.
+pub(crate) async fn rules(control: &Control, change: Value) {
+    control.post(&format!("/sim/wechat/{APP}/config"), change).await.unwrap();
+}
+
 /// `custom/send` of a text; the errcode.
 pub(crate) async fn send_text(sim: &Sim, token: &str, openid: &str, text: &str) -> i64 {
     try_send_text(sim, token, openid, text).await.unwrap().json::<Value>().await.unwrap()["errcode"]

@@ -1,0 +1,52 @@
+//! The documents say what is true: the files that they name exist.
+
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+fn documents() -> Vec<PathBuf> {
+    let docs = std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> = docs.filter(|path| path.extension().is_some_and(|e| e == "md")).collect();
+    found.push(root().join("README.md"));
+    found.sort();
+    found
+}
+
+/// What looks like a path from the root: `crates/…`, `docs/…`, `scripts/…`, `ops/…`, `fuzz/…`.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    let is_end = |c: char| c.is_whitespace() || "`()[],;:*<>\"'…#{}".contains(c);
+    text.split(is_end).map(|word| word.trim_start_matches("../").trim_end_matches(['.', '/'])).filter(
+        |word| ["crates/", "docs/", "scripts/", "ops/", "fuzz/"].iter().any(|start| word.starts_with(start)),
+    )
+}
+
+#[test]
+fn every_file_that_a_document_names_exists() {
+    let mut looked_at = 0;
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        for path in paths(&text) {
+            looked_at += 1;
+            assert!(root().join(path).exists(), "{} names {path}, which is not there", document.display());
+        }
+    }
+    assert!(looked_at > 20, "the documents name files");
+}
+
+/// Relative links, such as `[decisions.md](decisions.md)`.
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        for (_, rest) in text.match_indices("](").map(|(at, _)| text.split_at(at + 2)) {
+            let target = rest.split([')', '#', ' ']).next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let path = document.parent().unwrap().join(target);
+            assert!(path.exists(), "{} links to {target}", document.display());
+        }
+    }
+}

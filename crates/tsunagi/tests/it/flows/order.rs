@@ -46,3 +46,34 @@ async fn f39_messages_keep_their_order_under_retries_and_a_retrying_head_holds_i
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f40_an_answer_has_one_way_out_while_webhooks_are_open() {
+    on_every_engine(|engine| async move {
+        let world = Setup::new(engine).start().await;
+        let (control, app_id) = (&world.control, world.app_id());
+        world.opened(OPENID, "hello").await;
+        // Each push is answered late, so that its passive reply could carry the answer that comes meanwhile.
+        world.fault(Fault::times("wechat.push", Kind::Delay, 20).value(50)).await;
+        for n in 0..4 {
+            let question = format!("question {n}");
+            let (_, ()) = futures_util::future::join(
+                async { control.say(&app_id, OPENID, &question).await.unwrap() },
+                world.agent_says(OPENID, &format!("answer {n}")),
+            )
+            .await;
+        }
+        world.customer_sees("answer 3").await;
+        world.drained().await;
+        let shown = world.lines(|line| line["cloud"] == "wechat" && line["kind"] == "delivered").await;
+        for n in 0..4 {
+            let answers: Vec<_> = shown.iter().filter(|line| line["text"] == format!("answer {n}")).collect();
+            assert_eq!(answers.len(), 1, "{answers:?}");
+            assert_eq!(answers[0]["via"], "custom_send");
+        }
+        let passive: Vec<_> = shown.iter().filter(|line| line["via"] == "passive_reply").collect();
+        assert!(passive.iter().all(|line| line["text"] == "正在为您转接"), "{passive:?}");
+        assert_eq!(passive.len(), 1, "the words to the message that opened the conversation");
+    })
+    .await;
+}

@@ -1,6 +1,6 @@
 //! From a verified webhook to a row of the inbox: its dedup key, its passive reply, and what it asks for.
 
-use crate::{Account, Bridge};
+use crate::{Account, Bridge, trace};
 use sha2::{Digest, Sha256};
 use store::{Arrival, ConversationId, Effect, InboxId, Source, Work};
 use wechat::{Event, Opened, Push, PushBody};
@@ -48,6 +48,7 @@ impl Bridge {
                     body: raw_body.to_vec(),
                     reply: None,
                     work: Work::Nothing,
+                    trace: None,
                 };
             }
         };
@@ -80,6 +81,7 @@ impl Bridge {
             body: opened.document.clone(),
             reply,
             work,
+            trace: trace::stored(),
         }
     }
 
@@ -118,6 +120,7 @@ impl Bridge {
             body: raw_body.to_vec(),
             reply: None,
             work,
+            trace: trace::stored(),
         }
     }
 }

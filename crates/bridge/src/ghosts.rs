@@ -3,7 +3,7 @@
 use crate::convert::{Told, im_outcome};
 use crate::intake::ghost_for;
 use crate::worker::{Held, Step};
-use crate::{Account, Bridge};
+use crate::{Account, Bridge, trace};
 use desk::delivery::{Past, backoff};
 use desk::{Millis, Tried};
 use std::time::Instant;
@@ -235,5 +235,6 @@ impl Bridge {
         };
         metrics::histogram!("tsunagi_call_seconds", "account" => account.id.clone(), "api" => api, "outcome" => outcome)
             .record(started.elapsed().as_secs_f64());
+        trace::call(&account.id, api, outcome, &told.detail, started.elapsed());
     }
 }

@@ -16,6 +16,7 @@ mod limiter;
 mod notice;
 mod relay;
 mod token;
+pub mod trace;
 mod webhook;
 mod worker;
 

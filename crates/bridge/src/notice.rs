@@ -46,6 +46,7 @@ pub(crate) async fn enqueue(
         subject: message.as_str().to_owned(),
         note: None,
         since: now,
+        trace: None,
     }])
     .await
 }

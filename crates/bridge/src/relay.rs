@@ -6,7 +6,7 @@
 use crate::convert::{Told, im_outcome};
 use crate::ghosts::Imported;
 use crate::worker::{Held, Step};
-use crate::{Account, Bridge};
+use crate::{Account, Bridge, trace};
 use desk::delivery::{IM_BACKEND_TIMEOUT_MS, Past, after_relay};
 use desk::{DeliveryState, Millis, Next, Reason, Tried};
 use std::time::Instant;
@@ -322,7 +322,13 @@ impl Bridge {
                 "not delivered"
             );
         }
+        trace::outcome(&delivery.id, state_word, reason, detail);
         if state.is_final() {
+            if let Some(since) = trace::since() {
+                let waited = (self.inner.clock.now() - since).max(0) as f64 / 1000.0;
+                metrics::histogram!("tsunagi_message_seconds", "account" => account.id.clone(), "direction" => direction)
+                    .record(waited);
+            }
             metrics::counter!("tsunagi_deliveries_total", "account" => account.id.clone(),
                 "direction" => direction, "state" => state_word, "reason" => reason)
             .increment(1);

@@ -4,8 +4,9 @@
 //! A lane is renewed before a call that its lease might not outlast, and given back as soon as it is empty,
 //! its head has to wait, or the process is told to stop. If the process dies, its leases run out.
 
-use crate::Bridge;
+use crate::{Bridge, trace};
 use futures_util::future::BoxFuture;
+use opentelemetry::context::FutureExt;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -165,6 +166,13 @@ async fn step(bridge: &Bridge, held: &mut Held, stop: bool) -> Result<Step, Erro
             return Ok(Step::Released);
         }
     };
+    let hop = trace::Hop::begin(&held.lane, &job, bridge.inner.clock.now());
+    let done = run(bridge, held, job).with_context(hop.context()).await;
+    hop.end(&done);
+    done
+}
+
+async fn run(bridge: &Bridge, held: &mut Held, job: Job) -> Result<Step, Error> {
     held.before_call(bridge).await?;
     match job.kind.as_str() {
         "push" => bridge.intake(held, job).await,

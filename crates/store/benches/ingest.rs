@@ -182,6 +182,7 @@ impl Arrivals {
             body: "新商品の販売".bytes().cycle().take(BODY).collect(),
             reply: None,
             work: if event { Work::Nothing } else { Work::Customer { openid, effect } },
+            trace: None,
         }
     }
 }

@@ -23,6 +23,7 @@ pub(crate) async fn store(
     let customers = touch_customers(tx, &fresh, idle).await?;
     let ghosts = whose_ghosts(tx, &fresh).await?;
     let mut jobs = Vec::with_capacity(fresh.len());
+    let mut account_of = HashMap::with_capacity(fresh.len());
     for arrival in &fresh {
         let lane = match &arrival.work {
             Work::Nothing => continue,
@@ -32,6 +33,7 @@ pub(crate) async fn store(
                 None => continue,
             },
         };
+        account_of.insert(arrival.id.as_str(), lane.0.clone());
         jobs.push(NewJob {
             account: lane.0,
             openid: lane.1,
@@ -40,9 +42,10 @@ pub(crate) async fn store(
             subject: arrival.id.as_str().to_owned(),
             note: customers.conversation_of.get(arrival.id.as_str()).cloned(),
             since: arrival.received_at,
+            trace: arrival.trace.clone(),
         });
     }
-    insert_inbox(tx, &fresh).await?;
+    insert_inbox(tx, &fresh, &account_of).await?;
     tx.enqueue(&jobs).await?;
     set_replies(tx, &customers.opened).await?;
     answers(tx, arrivals, &new, &customers.opened).await
@@ -209,15 +212,21 @@ async fn whose_ghosts(
     Ok(rows.into_iter().map(|(id, account, openid)| (id, (account, openid))).collect())
 }
 
-async fn insert_inbox(tx: &mut Tx<'_>, fresh: &[&Arrival]) -> Result<(), Error> {
+/// A webhook of IM does not say whose it is; the lane that it went to does (inbox id → account).
+async fn insert_inbox(
+    tx: &mut Tx<'_>,
+    fresh: &[&Arrival],
+    account_of: &HashMap<&str, String>,
+) -> Result<(), Error> {
     if fresh.is_empty() {
         return Ok(());
     }
+    let account = |arrival: &Arrival| account_of.get(arrival.id.as_str()).unwrap_or(&arrival.account).clone();
     match &mut tx.conn {
         Conn::Sqlite(conn) => {
             let rows = json_rows(fresh.iter().map(|a| {
                 let body = hex_text(&a.body);
-                (a.id.as_str(), a.source.as_str(), &a.account, a.kind, a.received_at, &a.query, body)
+                (a.id.as_str(), a.source.as_str(), account(a), a.kind, a.received_at, &a.query, body)
             }));
             sqlx::query(dialect::INSERT_INBOX.sqlite).bind(rows).execute(&mut **conn).await?;
         }
@@ -225,7 +234,7 @@ async fn insert_inbox(tx: &mut Tx<'_>, fresh: &[&Arrival]) -> Result<(), Error> 
             sqlx::query(dialect::INSERT_INBOX.postgres)
                 .bind(column(fresh, |a| a.id.as_str().to_owned()))
                 .bind(column(fresh, |a| a.source.as_str().to_owned()))
-                .bind(column(fresh, |a| a.account.clone()))
+                .bind(column(fresh, |a| account(a)))
                 .bind(column(fresh, |a| a.kind.to_owned()))
                 .bind(column(fresh, |a| a.received_at))
                 .bind(column(fresh, |a| a.query.clone()))

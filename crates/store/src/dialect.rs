@@ -121,13 +121,13 @@ pub(crate) const INSERT_INBOX: Text = Text {
                SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bytea[])",
 };
 
-/// lane, position, kind, subject, note, since.
+/// lane, position, kind, subject, note, since, trace.
 pub(crate) const INSERT_JOBS: Text = Text {
-    sqlite: "INSERT INTO job (lane, position, kind, subject, note, tries, since) \
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 0, value ->> 5 FROM json_each($1)",
-    postgres: "INSERT INTO job (lane, position, kind, subject, note, tries, since) \
-               SELECT l, p, k, s, n, 0, t \
-               FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[]) AS new (l, p, k, s, n, t)",
+    sqlite: "INSERT INTO job (lane, position, kind, subject, note, tries, since, trace) \
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 0, value ->> 5, value ->> 6 FROM json_each($1)",
+    postgres: "INSERT INTO job (lane, position, kind, subject, note, tries, since, trace) \
+               SELECT l, p, k, s, n, 0, t, tr \
+               FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[]) AS new (l, p, k, s, n, t, tr)",
 };
 
 // The statements of `accounts import`, on the same plan.

@@ -47,6 +47,8 @@ pub struct Arrival {
     pub reply: Option<Vec<u8>>,
     /// What there is to do about it.
     pub work: Work,
+    /// The trace that it begins, as a W3C `traceparent`; none where traces are off.
+    pub trace: Option<String>,
 }
 
 /// What a webhook asks for.

@@ -39,6 +39,8 @@ pub struct NewJob {
     pub note: Option<String>,
     /// When the cause came.
     pub since: Millis,
+    /// The trace that its spans belong to, as a W3C `traceparent`.
+    pub trace: Option<String>,
 }
 
 /// A lane that this process holds.
@@ -73,6 +75,8 @@ pub struct Job {
     pub tries: i64,
     /// When the cause came.
     pub since: Millis,
+    /// The trace that its spans belong to, as a W3C `traceparent`.
+    pub trace: Option<String>,
 }
 
 /// How much is waiting.
@@ -148,16 +152,24 @@ impl Store {
     /// The job at the head of a lane.
     pub async fn next_job(&self, lane: &Lane) -> Result<Option<Job>, Error> {
         let id = lane.id.clone();
-        type Row = (i64, String, String, Option<String>, i64, i64);
+        type Row = (i64, String, String, Option<String>, i64, i64, Option<String>);
         self.read(move |tx| {
             Box::pin(async move {
                 let row = row!(
                     tx,
                     Row,
-                    "SELECT position, kind, subject, note, tries, since FROM job WHERE lane = $1 ORDER BY position LIMIT 1",
+                    "SELECT position, kind, subject, note, tries, since, trace FROM job WHERE lane = $1 ORDER BY position LIMIT 1",
                     id.as_str()
                 )?;
-                Ok(row.map(|(position, kind, subject, note, tries, since)| Job { position, kind, subject, note, tries, since }))
+                Ok(row.map(|(position, kind, subject, note, tries, since, trace)| Job {
+                    position,
+                    kind,
+                    subject,
+                    note,
+                    tries,
+                    since,
+                    trace,
+                }))
             })
         })
         .await
@@ -221,9 +233,10 @@ impl Tx<'_> {
         }
         match &mut self.conn {
             Conn::Sqlite(conn) => {
-                let rows = json_rows(
-                    placed.iter().map(|(id, at, job)| (id, at, job.kind, &job.subject, &job.note, job.since)),
-                );
+                let rows =
+                    json_rows(placed.iter().map(|(id, at, job)| {
+                        (id, at, job.kind, &job.subject, &job.note, job.since, &job.trace)
+                    }));
                 sqlx::query(dialect::INSERT_JOBS.sqlite).bind(rows).execute(&mut **conn).await?;
             }
             Conn::Postgres(conn) => {
@@ -234,6 +247,7 @@ impl Tx<'_> {
                     .bind(column(&placed, |row| row.2.subject.clone()))
                     .bind(column(&placed, |row| row.2.note.clone()))
                     .bind(column(&placed, |row| row.2.since))
+                    .bind(column(&placed, |row| row.2.trace.clone()))
                     .execute(&mut **conn)
                     .await?;
             }

@@ -179,7 +179,8 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         execute!(
             self,
-            "INSERT INTO attempt (id, delivery, epoch, started_at) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO attempt (id, delivery, epoch, started_at, account) VALUES ($1, $2, $3, $4, COALESCE(\
+               (SELECT m.account FROM message m, delivery d WHERE d.id = $2 AND m.id = d.message), ''))",
             id.as_str(),
             delivery,
             epoch,

@@ -4,8 +4,11 @@ use crate::dialect;
 use crate::sql::{Conn, Error, Tx, execute, row};
 use sqlx::AssertSqlSafe;
 
-const MIGRATIONS: &[(i64, &str)] =
-    &[(1, include_str!("../migrations/0001_spine.sql")), (4, include_str!("../migrations/0004_import.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../migrations/0001_spine.sql")),
+    (3, include_str!("../migrations/0003_operations.sql")),
+    (4, include_str!("../migrations/0004_import.sql")),
+];
 
 /// The number of the newest migration that this version has.
 pub(crate) fn newest() -> i64 {

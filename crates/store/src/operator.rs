@@ -43,7 +43,7 @@ pub struct EndedMessage {
 type Row = (String, String, String, String, i64, String, String, Option<String>, i64, i64);
 
 fn open_job((lane, account, openid, direction, position, kind, subject, note, tries, since): Row) -> OpenJob {
-    let job = Job { position, kind, subject, note, tries, since };
+    let job = Job { position, kind, subject, note, tries, since, trace: None };
     OpenJob { lane, account, openid, direction: way(&direction), job }
 }
 
@@ -192,6 +192,7 @@ impl Tx<'_> {
             subject: message.to_owned(),
             note: None,
             since: now,
+            trace: None,
         }])
         .await
     }

@@ -53,6 +53,7 @@ fn arrival(key: String, work: Work) -> Arrival {
         body: "<xml>服の新商品</xml>".into(),
         reply: None,
         work,
+        trace: None,
     }
 }
 
@@ -130,6 +131,7 @@ pub(crate) fn job(openid: &str, subject: impl Into<String>) -> NewJob {
         subject: subject.into(),
         note: None,
         since: NOW,
+        trace: None,
     }
 }
 

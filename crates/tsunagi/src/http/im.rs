@@ -3,14 +3,22 @@
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::Response;
+use bridge::trace;
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
+use tokio::time::Instant;
 
 use super::{Webhooks, answer};
 
 impl Webhooks {
     /// A webhook: verified, stored, and only then answered. `secret` is the last part of the path, if there is one.
-    pub(crate) async fn im(&self, secret: Option<&str>, raw_query: &str, body: Bytes) -> Response {
+    pub(crate) async fn im(
+        &self,
+        secret: Option<&str>,
+        raw_query: &str,
+        body: Bytes,
+        begun: Instant,
+    ) -> Response {
         if !self.path_secret_holds(secret) {
             metrics::counter!("tsunagi_webhooks_refused_total", "cloud" => "im").increment(1);
             tracing::debug!("a webhook without callback_secret in its path was refused");
@@ -24,9 +32,16 @@ impl Webhooks {
             // It only asks whether the message may go; its After webhook is what we keep.
             return ok();
         }
-        let arrival = self.bridge.webhook_arrival(&opened, self.im.sdk_app_id, &body);
+        let span = trace::webhook("im", "", begun.elapsed());
+        let arrival = {
+            let _span = span.clone().attach();
+            self.bridge.webhook_arrival(&opened, self.im.sdk_app_id, &body)
+        };
         let inbox = arrival.id.clone();
-        match self.bridge.store().ingest(arrival).await {
+        let ingested = self.bridge.store().ingest(arrival).await;
+        // Whose it is, the lane that it went to knows.
+        self.ended(&span, "im", "", inbox.as_str(), &ingested, begun);
+        match ingested {
             Ok(_) => {
                 self.bridge.wake();
                 ok()

@@ -21,7 +21,7 @@ use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
-use bridge::Bridge;
+use bridge::{Bridge, trace};
 use desk::Clock;
 use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -103,6 +103,27 @@ impl Webhooks {
             .layer(CatchPanicLayer::custom(panicked))
     }
 
+    /// Ends the span of a webhook that was to be stored, and counts it.
+    fn ended(
+        &self,
+        span: &opentelemetry::Context,
+        cloud: &'static str,
+        account: &str,
+        inbox: &str,
+        ingested: &Result<store::Ingested, store::Error>,
+        begun: Instant,
+    ) {
+        let outcome = match ingested {
+            Ok(ingested) if ingested.new => "new",
+            Ok(_) => "repeat",
+            Err(_) => "failed",
+        };
+        metrics::counter!("tsunagi_inbox_total", "cloud" => cloud, "account" => account.to_owned(), "outcome" => outcome)
+            .increment(1);
+        trace::hop_seconds("accept", account, begun.elapsed());
+        trace::webhook_ended(span, inbox, outcome);
+    }
+
     fn account(&self, id: &str) -> Option<&Account> {
         self.accounts.iter().find(|account| account.id == id)
     }
@@ -143,7 +164,7 @@ async fn push(hooks: &Webhooks, account: &Account, request: Request) -> Response
     let begun = Instant::now();
     let query = request.uri().query().unwrap_or_default().to_owned();
     let response = match body::read(request).await {
-        Ok(body) => hooks.wechat(account, &query, body).await,
+        Ok(body) => hooks.wechat(account, &query, body, begun).await,
         Err(refused) => refused,
     };
     count("wechat", &response, begun);
@@ -166,7 +187,7 @@ async fn im_push(hooks: &Webhooks, secret: Option<&str>, request: Request) -> Re
     let begun = Instant::now();
     let query = request.uri().query().unwrap_or_default().to_owned();
     let response = match body::read(request).await {
-        Ok(body) => hooks.im(secret, &query, body).await,
+        Ok(body) => hooks.im(secret, &query, body, begun).await,
         Err(refused) => refused,
     };
     count("im", &response, begun);

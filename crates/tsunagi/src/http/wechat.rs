@@ -3,6 +3,8 @@
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::Response;
+use bridge::trace;
+use tokio::time::Instant;
 
 use super::{Account, Webhooks, answer};
 
@@ -19,7 +21,13 @@ impl Webhooks {
     }
 
     /// A push (POST): verified, stored, and only then answered with the passive reply or `success`.
-    pub(crate) async fn wechat(&self, account: &Account, raw_query: &str, body: Bytes) -> Response {
+    pub(crate) async fn wechat(
+        &self,
+        account: &Account,
+        raw_query: &str,
+        body: Bytes,
+        begun: Instant,
+    ) -> Response {
         let opened = match ::wechat::open(&account.credentials, raw_query, &body, self.clock.now_s()) {
             Ok(opened) => opened,
             Err(refusal) => return refuse(account, refusal),
@@ -28,9 +36,15 @@ impl Webhooks {
             tracing::error!(account = account.id, "the account has an endpoint, but no bridge");
             return answer::status(StatusCode::SERVICE_UNAVAILABLE);
         };
-        let arrival = self.bridge.push_arrival(owner, &opened, raw_query, &body);
+        let span = trace::webhook("wechat", &account.id, begun.elapsed());
+        let arrival = {
+            let _span = span.clone().attach();
+            self.bridge.push_arrival(owner, &opened, raw_query, &body)
+        };
         let inbox = arrival.id.clone();
-        match self.bridge.store().ingest(arrival).await {
+        let ingested = self.bridge.store().ingest(arrival).await;
+        self.ended(&span, "wechat", &account.id, inbox.as_str(), &ingested, begun);
+        match ingested {
             Ok(ingested) => {
                 self.bridge.wake();
                 match ingested.reply {

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wechat::{MessageKind, Push, PushBody, Reply};
+use wechat::{MessageKind, Push, PushBody};
 
 fuzz_target!(|document: &[u8]| {
     let Ok(push) = Push::parse(document) else { return };
@@ -19,12 +19,7 @@ fuzz_target!(|document: &[u8]| {
     if !is_id(&push.from) || !is_id(&push.to) {
         return;
     }
-    let reply = Reply::Text {
-        to: push.from.clone(),
-        from: push.to.clone(),
-        create_time_s: 1_760_000_000,
-        content: content.clone(),
-    };
+    let reply = push.text_reply(content.clone(), 1_760_000_000);
     for written in [reply.to_xml(), reply.to_json()] {
         let read = Push::parse(written.as_bytes()).expect("a reply of ours is a document");
         assert_eq!((&read.from, &read.to), (&push.to, &push.from), "no text breaks out of its field (F8)");

@@ -23,6 +23,7 @@ use answer::Answer;
 pub use fault::{CallError, Fault};
 pub use network::{IpRange, IpRangeError};
 pub use quota::{Quota, RateLimit};
+pub use send::Typing;
 pub use token::AccessToken;
 pub use users::Followers;
 

@@ -74,6 +74,7 @@
 //! ```
 
 mod client;
+mod content;
 mod crypto;
 mod document;
 mod errcode;
@@ -81,6 +82,7 @@ mod event;
 mod fields;
 mod json;
 mod message;
+mod outgoing;
 mod push;
 mod query;
 mod receive;
@@ -93,16 +95,18 @@ mod xml;
 
 pub use client::{
     AccessToken, BaseUrlError, CALL_TIMEOUT, CONNECT_TIMEOUT, CallError, Client, Fault, Followers, IpRange,
-    IpRangeError, Quota, RateLimit, http,
+    IpRangeError, Quota, RateLimit, Typing, http,
 };
+pub use content::{ContentError, MAX_TEXT};
 pub use crypto::{AesKey, CryptoError};
 pub use document::{Format, MAX_DOCUMENT};
 pub use errcode::{Errcode, Verdict, describe, token_call_verdict, verdict};
 pub use event::{Authorization, Event, Pictures, ScanCode, TemplateChoice, TemplateResult};
 pub use fields::{Field, Fields, Value};
 pub use message::{Message, MessageKind, UNSUPPORTED_TEXT};
+pub use outgoing::{Card, Entry, Outgoing, Sender};
 pub use push::{ParseError, Push, PushBody};
 pub use receive::{Credentials, Opened, Query, Refusal, Seal, Unreadable, UnreadableReason};
 pub use receive::{open, replay, replay_document, verify_url};
-pub use reply::{Reply, SUCCESS};
+pub use reply::{Article, HandOver, MAX_ARTICLES, Reply, ReplyBody, SUCCESS};
 pub use signature::{signature, signature_matches};

@@ -1,6 +1,6 @@
 //! What WeChat pushes: one message or one event. Start at [`Push::parse`].
 //!
-//! The kinds of messages are in `message.rs`, the events in `event.rs`. An unknown kind of either is a value,
+//! The kinds of messages are in `message.rs`, the events in `event.rs`, the replies in `reply.rs`. An unknown kind of either is a value,
 //! never an error, and every field is kept in [`Push::fields`].
 
 use sha2::{Digest, Sha256};
@@ -9,7 +9,6 @@ use crate::document;
 use crate::event::Event;
 use crate::fields::Fields;
 use crate::message::Message;
-use crate::reply::Reply;
 
 /// A push, opened and parsed.
 ///
@@ -134,16 +133,6 @@ impl Push {
                 format!("e:{seconds:012}:{}", &hash[..32])
             }
             _ => format!("h:{}", fingerprint([account.as_bytes(), document])),
-        }
-    }
-
-    /// A passive text reply to this push: sender and receiver swapped, time in seconds.
-    pub fn text_reply(&self, content: impl Into<String>, now_s: i64) -> Reply {
-        Reply::Text {
-            to: self.from.clone(),
-            from: self.to.clone(),
-            create_time_s: now_s,
-            content: content.into(),
         }
     }
 }

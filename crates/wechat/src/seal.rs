@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::crypto::AesKey;
 use crate::document::Format;
-use crate::reply::{Reply, SUCCESS};
+use crate::reply::{HandOver, Reply, SUCCESS};
 use crate::signature::signature;
 use crate::xml::{push_cdata, push_number};
 
@@ -43,8 +43,9 @@ impl Seal {
     }
 
     /// The bytes of the HTTP answer, sealed where the request was. `timestamp` is in seconds; `nonce` (digits or
-    /// letters) and `random` must be fresh. A reply without content becomes `success`, because WeChat takes an
-    /// empty one for a fault of the account.
+    /// letters) and `random` must be fresh. A reply whose required field is empty becomes `success`, because
+    /// WeChat takes it for a fault of the account and tells the customer so; other limits are the caller's to
+    /// ask for ([`Reply::check`]).
     pub fn reply(&self, reply: &Reply, timestamp: i64, nonce: &str, random: [u8; 16]) -> Vec<u8> {
         if reply.is_empty() {
             return SUCCESS.into();
@@ -53,6 +54,20 @@ impl Seal {
             Format::Xml => reply.to_xml(),
             Format::Json => reply.to_json(),
         };
+        self.close(document, timestamp, nonce, random)
+    }
+
+    /// The bytes of the HTTP answer that hands the customer over to WeChat's own agent console, sealed as
+    /// [`Seal::reply`] does. Read [`HandOver`] first.
+    pub fn hand_over(&self, hand_over: &HandOver, timestamp: i64, nonce: &str, random: [u8; 16]) -> Vec<u8> {
+        let document = match self.format {
+            Format::Xml => hand_over.to_xml(),
+            Format::Json => hand_over.to_json(),
+        };
+        self.close(document, timestamp, nonce, random)
+    }
+
+    fn close(&self, document: String, timestamp: i64, nonce: &str, random: [u8; 16]) -> Vec<u8> {
         match &self.lock {
             None => document.into_bytes(),
             Some(lock) => lock.close(document.as_bytes(), timestamp, nonce, random).into_bytes(),

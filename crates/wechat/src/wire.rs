@@ -1,14 +1,20 @@
 //! The requests and answers of WeChat's REST API as they are on the wire, for the client and for simulators.
 
+mod custom_send;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use custom_send::*;
 
 /// Path of the call that gives an access_token.
 pub const STABLE_TOKEN: &str = "/cgi-bin/stable_token";
 /// Path of the call that sends a customer-service message.
 pub const CUSTOM_SEND: &str = "/cgi-bin/message/custom/send";
 
+/// Path of the call that shows that someone is typing.
+pub const TYPING: &str = "/cgi-bin/message/custom/typing";
 /// Path of the call that lists the followers; parameter `next_openid`.
 pub const USER_GET: &str = "/cgi-bin/user/get";
 /// Path of the call that lists where pushes come from.
@@ -52,24 +58,6 @@ impl fmt::Debug for StableTokenAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StableTokenAnswer").field("expires_in", &self.expires_in).finish_non_exhaustive()
     }
-}
-
-/// Body of [`CUSTOM_SEND`] for a text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CustomSendText {
-    /// The customer's openid.
-    pub touser: String,
-    /// Always `text`.
-    pub msgtype: String,
-    /// The text.
-    pub text: TextContent,
-}
-
-/// The text of a [`CustomSendText`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TextContent {
-    /// At most 2,048 bytes.
-    pub content: String,
 }
 
 /// Body of [`QUOTA_GET`].

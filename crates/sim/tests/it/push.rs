@@ -136,7 +136,7 @@ fn answer_as_gateway(mode: Mode, seen: &Seen) -> String {
     let wechat::PushBody::Message(message) = &push.body else { panic!("not a message") };
     assert!(matches!(&message.kind, wechat::MessageKind::Text { content, .. } if content == "a]]>b 😀"));
     let content = "c]]>d 您好".to_owned();
-    let reply = wechat::Reply::Text { to: push.from, from: push.to, create_time_s: now_s, content };
+    let reply = push.text_reply(content, now_s);
     String::from_utf8(opened.seal.reply(&reply, now_s, "889900", [7; 16])).unwrap()
 }
 

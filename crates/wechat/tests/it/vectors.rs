@@ -170,7 +170,7 @@ fn v6_f24_sealed_passive_reply() {
     assert_eq!(opened.seal.content_type(), "text/xml; charset=utf-8");
     let inner = AesKey::parse(KEY).unwrap().decrypt(APP_ID, encrypt).unwrap();
     assert_eq!(String::from_utf8(inner).unwrap(), reply.to_xml());
-    let Reply::Text { to, from, create_time_s, .. } = reply;
+    let Reply { to, from, create_time_s, .. } = reply;
     assert_eq!((to.as_str(), from.as_str()), ("oAbCdEfGhIjKlMnOpQrStUvWxYz0", "gh_0123456789ab"));
     assert_eq!(create_time_s, 1_760_000_002);
 }

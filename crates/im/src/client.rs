@@ -2,6 +2,10 @@
 //!
 //! Vendor page: <https://www.tencentcloud.com/document/product/1047/34620>
 
+mod accounts;
+
+pub use accounts::{CheckedAccount, MAX_ACCOUNTS, MAX_STATUS, NewAccount, OnlineStatus, Presence};
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

@@ -79,6 +79,7 @@ pub mod wire;
 pub use admin_sig::AdminSig;
 pub use answer::Answer;
 pub use client::{BaseUrlError, CALL_TIMEOUT, CONNECT_TIMEOUT, CallError, Client, Fault, http};
+pub use client::{CheckedAccount, MAX_ACCOUNTS, MAX_STATUS, NewAccount, OnlineStatus, Presence};
 pub use element::{Element, ImageInfo, Other};
 pub use error_code::{ErrorCode, Verdict, describe, verdict};
 pub use history::{HistoryMessage, HistoryPage, HistoryQuery};

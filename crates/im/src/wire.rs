@@ -10,6 +10,12 @@ use crate::lenient;
 
 /// Path of the call that makes an account.
 pub const ACCOUNT_IMPORT: &str = "/v4/im_open_login_svc/account_import";
+/// Path of the call that makes many accounts.
+pub const MULTIACCOUNT_IMPORT: &str = "/v4/im_open_login_svc/multiaccount_import";
+/// Path of the call that says whether accounts exist.
+pub const ACCOUNT_CHECK: &str = "/v4/im_open_login_svc/account_check";
+/// Path of the call that says how users are reached.
+pub const QUERY_ONLINE_STATUS: &str = "/v4/openim/query_online_status";
 /// Path of the call that deletes accounts.
 pub const ACCOUNT_DELETE: &str = "/v4/im_open_login_svc/account_delete";
 /// Path of the call that sends a one-to-one message.
@@ -55,6 +61,108 @@ pub struct AccountImportRequest {
     /// At most 500 bytes.
     #[serde(rename = "FaceUrl", default, skip_serializing_if = "Option::is_none")]
     pub face_url: Option<String>,
+}
+
+/// Body of [`MULTIACCOUNT_IMPORT`], in its newer form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountsImportRequest {
+    /// At most 100.
+    #[serde(rename = "AccountList")]
+    pub accounts: Vec<AccountImportRequest>,
+}
+
+/// Answer of [`MULTIACCOUNT_IMPORT`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountsImportAnswer {
+    /// `OK` although some may have failed.
+    #[serde(flatten)]
+    pub envelope: Envelope,
+    /// UserIDs of those that failed.
+    #[serde(rename = "FailAccounts", default)]
+    pub failed: Vec<String>,
+}
+
+/// Body of [`ACCOUNT_CHECK`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountCheckRequest {
+    /// At most 100.
+    #[serde(rename = "CheckItem")]
+    pub items: Vec<DeleteItem>,
+}
+
+/// Answer of [`ACCOUNT_CHECK`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountCheckAnswer {
+    /// Whether the call as a whole was done.
+    #[serde(flatten)]
+    pub envelope: Envelope,
+    /// Each account.
+    #[serde(rename = "ResultItem")]
+    pub items: Vec<CheckItem>,
+}
+
+/// Whether one account exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckItem {
+    /// The account.
+    #[serde(rename = "UserID", alias = "Identifier")]
+    pub user_id: String,
+    /// 0 when it is known.
+    #[serde(rename = "ResultCode", deserialize_with = "lenient::number")]
+    pub result_code: i64,
+    /// In words.
+    #[serde(rename = "ResultInfo", default, deserialize_with = "lenient::text")]
+    pub result_info: String,
+    /// `Imported` or `NotImported`.
+    #[serde(rename = "AccountStatus", default, deserialize_with = "lenient::text")]
+    pub account_status: String,
+}
+
+/// Body of [`QUERY_ONLINE_STATUS`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnlineStatusRequest {
+    /// At most 500.
+    #[serde(rename = "To_Account")]
+    pub users: Vec<String>,
+}
+
+/// Answer of [`QUERY_ONLINE_STATUS`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnlineStatusAnswer {
+    /// Whether the call as a whole was done.
+    #[serde(flatten)]
+    pub envelope: Envelope,
+    /// The accounts that exist.
+    #[serde(rename = "QueryResult", default)]
+    pub results: Vec<StatusItem>,
+    /// The others.
+    #[serde(rename = "ErrorList", default)]
+    pub errors: Vec<StatusError>,
+}
+
+/// How one user is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusItem {
+    /// The account.
+    #[serde(rename = "To_Account")]
+    pub user_id: String,
+    /// `Online`, `PushOnline` or `Offline`.
+    #[serde(rename = "Status", default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// The name of the same in older pages.
+    #[serde(rename = "State", default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+}
+
+/// An account of which nothing is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusError {
+    /// The account.
+    #[serde(rename = "To_Account")]
+    pub user_id: String,
+    /// Why.
+    #[serde(rename = "ErrorCode", deserialize_with = "lenient::number")]
+    pub error_code: i64,
 }
 
 /// Body of [`ACCOUNT_DELETE`].

@@ -1,5 +1,6 @@
 //! The client against a real server on this machine: what it asks, and what it makes of each kind of answer.
 
+mod accounts;
 mod calls;
 mod outcomes;
 mod server;

@@ -50,6 +50,9 @@ pub struct Line {
     pub msg_type: String,
     /// What is read; for events their name.
     pub text: String,
+    /// What is seen beside it: the fields of messages that are no text.
+    #[serde(default)]
+    pub fields: Option<Value>,
     /// The push that it belongs to.
     pub msg_id: Option<String>,
 }
@@ -146,6 +149,22 @@ impl Control {
     pub async fn say_only(&self, app_id: &str, openid: &str, text: &str) -> Result<String, ControlError> {
         let path = format!("/sim/wechat/{app_id}/customers/{openid}/say");
         Ok(word(&self.post(&path, json!({"text": text})).await?["msg_id"]))
+    }
+
+    /// The customer sends anything: `{"type": "image", "base64": …}`; waits for the end of the push. Types: `text`
+    /// `image` `voice` `video` `shortvideo` `location` `link` `file` `unsupported` `unknown`.
+    pub async fn send(&self, app_id: &str, openid: &str, message: Value) -> Result<Report, ControlError> {
+        self.customer(app_id, openid, "send?wait=1", message).await
+    }
+
+    /// An event with its usual body, such as `CLICK`; waits for the end of the push.
+    pub async fn event(&self, app_id: &str, openid: &str, event: &str) -> Result<Report, ControlError> {
+        self.customer(app_id, openid, "event?wait=1", json!({"event": event})).await
+    }
+
+    /// Changes an account's rules, such as `{"kind": "subscription"}`; see [`crate::AccountRules`].
+    pub async fn account(&self, app_id: &str, rules: Value) -> Result<(), ControlError> {
+        self.post(&format!("/sim/wechat/{app_id}/config"), rules).await.map(drop)
     }
 
     /// Any message or event of a customer, from the fields of its document; waits for the end of the push.

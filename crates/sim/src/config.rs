@@ -89,6 +89,13 @@ pub struct PushConfig {
     /// Whether a repeat carries the same timestamp, nonce and ciphertext as the first attempt. (Which of the two the
     /// real cloud does is not known.)
     pub identical: bool,
+    /// Each attempt starts later by a random time up to this.
+    pub jitter: Duration,
+    /// So many of a hundred pushes, chosen at random, rest for [`PushConfig::held`] first and are overtaken by later
+    /// ones. The customer's clock (`CreateTime`) does not know of it.
+    pub held_percent: u8,
+    /// How long those rest.
+    pub held: Duration,
 }
 
 impl Default for PushConfig {
@@ -98,6 +105,9 @@ impl Default for PushConfig {
             gap: Duration::from_secs(5),
             attempts: 3,
             identical: false,
+            jitter: Duration::ZERO,
+            held_percent: 0,
+            held: Duration::from_secs(1),
         }
     }
 }

@@ -28,4 +28,4 @@ pub use clock::Clock;
 pub use config::{Format, ImConfig, Mode, PushConfig, SimConfig, WechatAccountConfig};
 pub use faults::{Fault, Kind, TARGETS};
 pub use start::{Sim, StartError, start};
-pub use wechat::{AccountKind, AccountRules, CallLimit, FAILURE_LINE, Report};
+pub use wechat::{AccountKind, AccountRules, CallLimit, FAILURE_LINE, MenuMessage, Report, WindowRule};

@@ -79,7 +79,12 @@ pub async fn start(config: SimConfig) -> Result<Sim, StartError> {
     let (control_door, _control_key) = open(config.bind[2]).await?;
     let chance = Chance::new(config.seed.unwrap_or(config.clock.now_ms().unsigned_abs()));
     let world = Arc::new(World {
-        wechat: Mutex::new(Wechat::new(config.wechat, config.push, config.clock.now_ms())?),
+        wechat: Mutex::new(Wechat::new(
+            config.wechat,
+            config.push,
+            config.clock.now_ms(),
+            url(&wechat_door),
+        )?),
         im: Mutex::new(Im::new(config.im, config.clock.now_ms())),
         clock: config.clock,
         chance,

@@ -48,6 +48,9 @@ struct Push {
     gap_ms: Option<u64>,
     attempts: Option<u32>,
     identical: Option<bool>,
+    jitter_ms: Option<u64>,
+    held_percent: Option<u8>,
+    held_ms: Option<u64>,
 }
 
 fn set<T>(slot: &mut T, value: Option<T>) {
@@ -67,6 +70,9 @@ pub(super) async fn change(State(world): State<Arc<World>>, body: Bytes) -> Resp
         set(&mut wechat.push.gap, push.gap_ms.map(Duration::from_millis));
         set(&mut wechat.push.attempts, push.attempts);
         set(&mut wechat.push.identical, push.identical);
+        set(&mut wechat.push.jitter, push.jitter_ms.map(Duration::from_millis));
+        set(&mut wechat.push.held_percent, push.held_percent);
+        set(&mut wechat.push.held, push.held_ms.map(Duration::from_millis));
     }
     if let Err(complaint) = change_account(&world, &mut change) {
         return complain(StatusCode::BAD_REQUEST, &complaint);

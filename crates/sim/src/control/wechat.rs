@@ -13,7 +13,10 @@ use serde_json::{Map, Value, json};
 
 use super::{Wait, answer, complain, read};
 use crate::wechat::customers::{self, Started};
-use crate::wechat::{followers, verify};
+use crate::wechat::formats::{Format, samples};
+use crate::wechat::media::{Media, MediaKind};
+use crate::wechat::messages::{Message, decoded};
+use crate::wechat::{SYSTEM_SENDER, followers, verify};
 use crate::world::World;
 
 pub(super) fn router() -> Router<Arc<World>> {
@@ -25,7 +28,13 @@ pub(super) fn router() -> Router<Arc<World>> {
         .route("/sim/wechat/{app_id}/customers/{openid}/follow", post(follow))
         .route("/sim/wechat/{app_id}/customers/{openid}/unfollow", post(unfollow))
         .route("/sim/wechat/{app_id}/customers/{openid}/say", post(say))
+        .route("/sim/wechat/{app_id}/customers/{openid}/send", post(send))
+        .route("/sim/wechat/{app_id}/customers/{openid}/event", post(event))
+        .route("/sim/wechat/{app_id}/customers/{openid}/pay", post(pay))
+        .route("/sim/wechat/{app_id}/customers/{openid}/settings", post(settings))
         .route("/sim/wechat/{app_id}/customers/{openid}/push", post(push))
+        .route("/sim/wechat/{app_id}/event", post(system_event))
+        .route("/sim/wechat/{app_id}/media", post(add_media))
         .route("/sim/wechat/{app_id}/customers/{openid}/transcript", get(transcript))
 }
 
@@ -151,6 +160,139 @@ async fn say(
         Ok(Say { text }) => tell(customers::say(&world, &app_id, &openid, &text), &wait).await,
         Err(complaint) => *complaint,
     }
+}
+
+async fn send(
+    State(world): State<Arc<World>>,
+    Path((app_id, openid)): Customer,
+    Query(wait): Query<Wait>,
+    body: Bytes,
+) -> Response {
+    let message = match read::<Message>(&body) {
+        Ok(message) => message,
+        Err(complaint) => return *complaint,
+    };
+    match customers::send(&world, &app_id, &openid, message) {
+        Ok(started) => tell(started, &wait).await,
+        Err(error) => complain(StatusCode::BAD_REQUEST, &error),
+    }
+}
+
+/// An event by its name; `fields` go over its usual body, `count` pushes it so many times, all in the same moment.
+#[derive(Deserialize)]
+struct Event {
+    event: String,
+    #[serde(default)]
+    fields: Map<String, Value>,
+    #[serde(default = "once")]
+    count: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+async fn event(
+    State(world): State<Arc<World>>,
+    Path((app_id, openid)): Customer,
+    Query(wait): Query<Wait>,
+    body: Bytes,
+) -> Response {
+    let Event { event, fields, count } = match read(&body) {
+        Ok(asked) => asked,
+        Err(complaint) => return *complaint,
+    };
+    for _ in 1..count.clamp(1, 10_000) {
+        customers::event(&world, &app_id, &openid, &event, fields.clone());
+    }
+    let started = customers::event(&world, &app_id, &openid, &event, fields);
+    // The pictures that were taken follow as ordinary messages.
+    if started.is_some() && event.starts_with("pic_") {
+        let _ = customers::send(&world, &app_id, &openid, Message::Image { base64: None });
+    }
+    tell(started, &wait).await
+}
+
+async fn system_event(
+    state: State<Arc<World>>,
+    Path(app_id): Path<String>,
+    wait: Query<Wait>,
+    body: Bytes,
+) -> Response {
+    event(state, Path((app_id, SYSTEM_SENDER.into())), wait, body).await
+}
+
+async fn pay(State(world): State<Arc<World>>, Path((app_id, openid)): Customer) -> Response {
+    match customers::pay(&world, &app_id, &openid) {
+        Some(true) => answer(&json!({"ok": true})),
+        Some(false) => complain(StatusCode::CONFLICT, "only certified service accounts can be paid"),
+        None => no_account(),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    blocked: Option<bool>,
+    refuses_messages: Option<bool>,
+}
+
+async fn settings(
+    State(world): State<Arc<World>>,
+    Path((app_id, openid)): Customer,
+    body: Bytes,
+) -> Response {
+    let Settings { blocked, refuses_messages } = match read(&body) {
+        Ok(asked) => asked,
+        Err(complaint) => return *complaint,
+    };
+    let mut wechat = world.wechat();
+    let Some(account) = wechat.accounts.get_mut(&app_id) else { return no_account() };
+    let customer = account.customer(&openid);
+    customer.blocked = blocked.unwrap_or(customer.blocked);
+    customer.refuses_messages = refuses_messages.unwrap_or(customer.refuses_messages);
+    answer(&json!({"blocked": customer.blocked, "refuses_messages": customer.refuses_messages}))
+}
+
+/// A file that the account has, without uploading it: its kind, its bytes, whether it is permanent, and whether a web
+/// page recorded it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewMedia {
+    r#type: MediaKind,
+    base64: Option<String>,
+    #[serde(default)]
+    permanent: bool,
+    #[serde(default)]
+    jssdk: bool,
+}
+
+async fn add_media(State(world): State<Arc<World>>, Path(app_id): Path<String>, body: Bytes) -> Response {
+    let asked: NewMedia = match read(&body) {
+        Ok(asked) => asked,
+        Err(complaint) => return *complaint,
+    };
+    let (format, sample): (_, fn() -> Vec<u8>) = match asked.r#type {
+        MediaKind::Voice if asked.jssdk => (Format::Speex, || b"speex".to_vec()),
+        MediaKind::Voice => (Format::Amr, samples::amr),
+        MediaKind::Video => (Format::Mp4, || samples::MP4.to_vec()),
+        MediaKind::Image | MediaKind::Thumb | MediaKind::News => (Format::Jpeg, || samples::JPEG.to_vec()),
+    };
+    let bytes = match decoded(asked.base64, sample) {
+        Ok(bytes) => bytes,
+        Err(error) => return complain(StatusCode::BAD_REQUEST, &error),
+    };
+    let format = Format::of(&bytes).unwrap_or(format);
+    let mut media = Media::new(asked.r#type, format, bytes);
+    media.jssdk = asked.jssdk;
+    let media = if asked.permanent { media.permanent() } else { media };
+    let now_ms = world.clock.now_ms();
+    let mut wechat = world.wechat();
+    let base_url = wechat.base_url.clone();
+    let Some(account) = wechat.accounts.get_mut(&app_id) else { return no_account() };
+    let media_id = account.media.add(media, now_ms, &world.chance);
+    let path = account.media.file(&media_id).map(Media::path).unwrap_or_default();
+    answer(&json!({"media_id": media_id, "url": format!("{base_url}{path}")}))
 }
 
 /// Either `fields` (missing header fields are added, null ones left out) or a `document` word for word, which may be

@@ -5,10 +5,15 @@
 //! files beside carry them out.
 
 mod call;
+mod material;
+mod media;
+mod multipart;
 mod network;
 mod quotas;
+mod rids;
 mod table;
 mod token;
+mod typing;
 mod users;
 mod words;
 
@@ -23,6 +28,7 @@ use crate::door::Cut;
 use crate::serve;
 use crate::world::World;
 pub(super) use call::{Answer, Call};
+pub(super) use rids::Rids;
 use table::Work;
 
 /// A refusal: its errcode. `words.rs` has WeChat's words for it.
@@ -62,6 +68,10 @@ async fn carry_out(call: &mut Call, endpoint: &table::Endpoint) -> Result<Answer
         Work::Owned(work) => {
             let app_id = call.enter(endpoint)?;
             work(call, &app_id)
+        }
+        Work::CallbackCheck => {
+            let app_id = call.enter(endpoint)?;
+            network::check(call, &app_id).await
         }
     }
 }

@@ -8,7 +8,11 @@ mod api;
 mod custom_send;
 pub(crate) mod customers;
 mod document;
+mod events;
 pub(crate) mod followers;
+pub(crate) mod formats;
+pub(crate) mod media;
+pub(crate) mod messages;
 mod push;
 mod quota;
 mod reply;
@@ -20,14 +24,16 @@ mod windows;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
 pub(crate) use api::router;
 pub(crate) use document::Push;
 pub use push::Report;
-pub use rules::{AccountKind, AccountRules, CallLimit};
+pub use rules::{AccountKind, AccountRules, CallLimit, MenuMessage, WindowRule};
 
 use crate::config::{Mode, PushConfig, WechatAccountConfig};
 use crate::start::StartError;
+use media::MediaStore;
 use quota::Counters;
 use tokens::Tokens;
 use windows::Windows;
@@ -35,11 +41,17 @@ use windows::Windows;
 /// What WeChat shows to a customer when the account's server failed three times or answered nonsense (§4).
 pub const FAILURE_LINE: &str = "该公众号提供的服务出现故障，请稍后再试";
 
+/// Who sends the account's job events (§3.3); no customer.
+pub(crate) const SYSTEM_SENDER: &str = "mphelper";
+
 /// All of WeChat.
 pub(crate) struct Wechat {
     pub(crate) accounts: BTreeMap<String, Account>,
     pub(crate) push: PushConfig,
     next_msg_id: u64,
+    /// Where this cloud itself is: the addresses of pictures and videos begin with it.
+    pub(crate) base_url: String,
+    rids: api::Rids,
 }
 
 /// One Official Account.
@@ -50,6 +62,7 @@ pub(crate) struct Account {
     tokens: Tokens,
     pub(crate) rules: AccountRules,
     counters: Counters,
+    pub(crate) media: MediaStore,
     /// Followers who never did anything here; see `followers.rs`.
     pub(crate) seeded: u64,
 }
@@ -60,7 +73,20 @@ pub(crate) struct Customer {
     pub(crate) follows: bool,
     /// Since when, in seconds; 0 as long as she never followed.
     since_s: i64,
+    /// The QR code that she came by.
+    scene: String,
+    remark: String,
     windows: Windows,
+    /// When either side last wrote.
+    exchanged_ms: Option<i64>,
+    /// Until when "typing" is shown to her.
+    typing_until_ms: i64,
+    /// The account has put her on its blacklist (43019).
+    pub(crate) blocked: bool,
+    /// She takes no messages from the account (48002).
+    pub(crate) refuses_messages: bool,
+    /// Until when WeChat's own agents have her: what she writes is not pushed.
+    served_until_ms: i64,
     pub(crate) transcript: Vec<Entry>,
 }
 
@@ -76,6 +102,9 @@ pub(crate) struct Entry {
     /// `text` or another message type.
     msg_type: String,
     text: String,
+    /// What is seen beside the text: the fields of other messages, notes under them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     msg_id: Option<String>,
 }
@@ -85,6 +114,7 @@ impl Wechat {
         configs: Vec<WechatAccountConfig>,
         push: PushConfig,
         now_ms: i64,
+        base_url: String,
     ) -> Result<Wechat, StartError> {
         let mut accounts = BTreeMap::new();
         for config in configs {
@@ -92,7 +122,13 @@ impl Wechat {
             accounts.insert(account.config.app_id.clone(), account);
         }
         // 17 digits, as the real ones have, and not used before by an earlier run.
-        Ok(Wechat { accounts, push, next_msg_id: now_ms.unsigned_abs() * 10_000 })
+        Ok(Wechat {
+            accounts,
+            push,
+            next_msg_id: now_ms.unsigned_abs() * 10_000,
+            base_url,
+            rids: api::Rids::default(),
+        })
     }
 
     pub(crate) fn next_msg_id(&mut self) -> u64 {
@@ -119,6 +155,7 @@ impl Account {
             customers: BTreeMap::new(),
             tokens: Tokens::default(),
             counters: Counters::default(),
+            media: MediaStore::default(),
             seeded: 0,
         })
     }
@@ -154,16 +191,9 @@ impl Customer {
         msg_type: &str,
         text: &str,
         msg_id: Option<String>,
-    ) {
+    ) -> &mut Entry {
         let n = self.transcript.len() as u64 + 1;
-        self.transcript.push(Entry {
-            n,
-            at_ms,
-            who,
-            via,
-            msg_type: msg_type.to_owned(),
-            text: text.to_owned(),
-            msg_id,
-        });
+        let (msg_type, text) = (msg_type.to_owned(), text.to_owned());
+        self.transcript.push_mut(Entry { n, at_ms, who, via, msg_type, text, fields: None, msg_id })
     }
 }

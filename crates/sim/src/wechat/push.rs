@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::FAILURE_LINE;
 use super::document::{self, Push, Request};
-use super::reply::{self, Verdict};
+use super::reply::{Judge, Shown, Verdict};
+use super::{FAILURE_LINE, SYSTEM_SENDER};
+use crate::chance::Chance;
+use crate::config::PushConfig;
 use crate::faults::{Fault, Kind};
 use crate::world::World;
 
@@ -23,7 +25,7 @@ pub struct Report {
     pub msg_id: String,
     /// Attempts made, repeats after the success not counted.
     pub attempts: u32,
-    /// `ack`, `reply`, `malformed` or `failed`.
+    /// `ack`, `reply`, `handed_over`, `malformed` or `failed`; `not_pushed` while WeChat's own agents have the customer.
     pub outcome: String,
     /// The passive reply that the customer saw.
     pub reply: Option<String>,
@@ -41,6 +43,7 @@ pub(crate) async fn run(world: Arc<World>, push: Push) -> Report {
     let settings = world.wechat().push.clone();
     let mut report = Report { msg_id: push.id.clone(), attempts: 0, outcome: "failed".into(), reply: None };
     let mut first: Option<Request> = None;
+    hold(&settings, &world.chance).await;
     while report.attempts < settings.attempts {
         report.attempts += 1;
         let started = Instant::now();
@@ -60,11 +63,11 @@ pub(crate) async fn run(world: Arc<World>, push: Push) -> Report {
             break;
         }
         if report.attempts < settings.attempts {
-            tokio::time::sleep_until(started + settings.gap).await;
+            tokio::time::sleep_until(started + settings.gap + jitter(&settings, &world.chance)).await;
         }
     }
     if report.outcome == "failed" {
-        show(&world, &push, "system", "failure", "text", FAILURE_LINE);
+        show(&world, &push, "system", "failure", &failure());
     }
     world.journal.write(
         "wechat",
@@ -73,6 +76,23 @@ pub(crate) async fn run(world: Arc<World>, push: Push) -> Report {
                "attempts": report.attempts, "outcome": report.outcome}),
     );
     report
+}
+
+/// A random part of the jitter.
+fn jitter(settings: &PushConfig, chance: &Chance) -> Duration {
+    let most = u64::try_from(settings.jitter.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(chance.u64() % most.saturating_add(1).max(1))
+}
+
+/// Before the first attempt: the jitter, and for some pushes so long a rest that later ones overtake them.
+async fn hold(settings: &PushConfig, chance: &Chance) {
+    let mut pause = jitter(settings, chance);
+    if chance.u64() % 100 < u64::from(settings.held_percent) {
+        pause += settings.held;
+    }
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
+    }
 }
 
 fn prepare(world: &World, push: &Push) -> Option<Request> {
@@ -176,39 +196,64 @@ async fn send(world: &World, push: &Push, request: &Request) -> Attempt {
     let Some(account) = wechat.accounts.get(&push.app_id) else {
         return Attempt::Failed(None, "account gone");
     };
-    Attempt::Answered(status, reply::judge(&account.config, account.key.as_ref(), &push.openid, &body))
+    let judge =
+        Judge { config: &account.config, key: account.key.as_ref(), openid: &push.openid, to: &push.what };
+    let verdict = match judge.judge(&body) {
+        Verdict::Shown(Shown { file: Some((media_id, kinds)), .. })
+            if !account.media.usable(&media_id, kinds, world.clock.now_ms()) =>
+        {
+            Verdict::Malformed("no such media id")
+        }
+        verdict => verdict,
+    };
+    Attempt::Answered(status, verdict)
 }
 
 /// What the answer does to the customer's chat.
 fn settle(world: &World, push: &Push, verdict: Verdict, report: &mut Report) {
     match verdict {
         Verdict::Ack => report.outcome = "ack".into(),
-        Verdict::Shown { msg_type, text } => {
+        Verdict::Shown(shown) => {
             report.outcome = "reply".into();
-            show(world, push, "account", "passive_reply", &msg_type, &text);
-            report.reply = Some(text);
+            show(world, push, "account", "passive_reply", &shown);
+            report.reply = Some(shown.text);
         }
+        Verdict::HandedOver => report.outcome = "handed_over".into(),
         Verdict::Malformed(_) => {
             report.outcome = "malformed".into();
-            show(world, push, "system", "failure", "text", FAILURE_LINE);
+            show(world, push, "system", "failure", &failure());
         }
     }
 }
 
-fn show(world: &World, push: &Push, who: &'static str, via: &'static str, msg_type: &str, text: &str) {
+fn failure() -> Shown {
+    Shown { msg_type: "text".into(), text: FAILURE_LINE.into(), fields: None, file: None }
+}
+
+fn show(world: &World, push: &Push, who: &'static str, via: &'static str, shown: &Shown) {
+    // Who is no customer has no chat.
+    if push.openid == SYSTEM_SENDER {
+        return;
+    }
     let now_ms = world.clock.now_ms();
+    let Shown { msg_type, text, fields, .. } = shown;
     let follows = {
         let mut wechat = world.wechat();
         let Some(account) = wechat.accounts.get_mut(&push.app_id) else { return };
         let customer = account.customer(&push.openid);
         // Somebody who has left sees nothing more.
         if customer.follows {
-            customer.show(now_ms, who, via, msg_type, text, Some(push.id.clone()));
+            let id = Some(push.id.clone());
+            customer.show(now_ms, who, via, msg_type, text, id).fields = fields.clone();
+            if who == "account" {
+                customer.exchanged_ms = Some(now_ms);
+                customer.typing_until_ms = 0;
+            }
         }
         customer.follows
     };
     let fields = json!({"app_id": push.app_id, "openid": push.openid, "msg_id": push.id, "via": via,
-                        "msg_type": msg_type, "text": text});
+                        "msg_type": msg_type, "text": text, "fields": fields});
     world.journal.write("wechat", if follows { "delivered" } else { "not_shown" }, fields);
 }
 
@@ -236,7 +281,8 @@ fn note(
 ) {
     let (status, outcome, detail) = match ended {
         Attempt::Answered(status, Verdict::Ack) => (Some(*status), "ack", Value::Null),
-        Attempt::Answered(status, Verdict::Shown { text, .. }) => (Some(*status), "reply", json!(text)),
+        Attempt::Answered(status, Verdict::Shown(shown)) => (Some(*status), "reply", json!(shown.text)),
+        Attempt::Answered(status, Verdict::HandedOver) => (Some(*status), "handed_over", Value::Null),
         Attempt::Answered(status, Verdict::Malformed(reason)) => (Some(*status), "malformed", json!(reason)),
         Attempt::Failed(status, why) => (*status, *why, Value::Null),
     };

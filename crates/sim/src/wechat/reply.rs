@@ -4,10 +4,14 @@ use roxmltree::Document;
 use serde_json::Value;
 
 use super::document::sign;
+use super::media::MediaKind;
 use crate::config::{Format, Mode, WechatAccountConfig};
 
 /// The longest text reply, in bytes of UTF-8.
 const TEXT_LIMIT: usize = 2048;
+
+/// The most articles of a reply to a message; other events may get more.
+const ARTICLES: [usize; 2] = [1, 8];
 
 /// What an answer with status 200 is worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,101 +19,207 @@ pub(crate) enum Verdict {
     /// `success` or nothing: no repeat, nothing shown.
     Ack,
     /// A message that the customer sees.
-    Shown { msg_type: String, text: String },
+    Shown(Shown),
+    /// The message goes to WeChat's own agents (§5.3); nothing is shown.
+    HandedOver,
     /// The customer sees the failure line; the reason is for the journal.
     Malformed(&'static str),
 }
 
-/// A flat look at a reply: name, text (trimmed of nothing), whether it has children.
-struct Fields(Vec<(String, String)>);
+/// A passive reply that is well formed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) msg_type: String,
+    /// The text, or the type in brackets.
+    pub(crate) text: String,
+    /// What else the customer sees.
+    pub(crate) fields: Option<Value>,
+    /// The file that the account must have.
+    pub(crate) file: Option<(String, &'static [MediaKind])>,
+}
 
-impl Fields {
+/// What a reply is judged by.
+pub(crate) struct Judge<'a> {
+    pub(crate) config: &'a WechatAccountConfig,
+    pub(crate) key: Option<&'a ::wechat::AesKey>,
+    pub(crate) openid: &'a str,
+    /// The type of what is replied to: `text`, …, `event:subscribe`, …
+    pub(crate) to: &'a str,
+}
+
+/// An element of a reply, or a member of a JSON object.
+struct Node {
+    name: String,
+    /// Untrimmed.
+    text: String,
+    children: Vec<Node>,
+}
+
+impl Node {
+    fn child(&self, name: &str) -> Option<&Node> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, text)| text.as_str())
+        self.child(name).map(|child| child.text.as_str())
+    }
+
+    /// The text of a field that must be there and not be empty.
+    fn need(&self, name: &str, reason: &'static str) -> Result<String, &'static str> {
+        self.get(name).map(str::to_owned).filter(|text| !text.is_empty()).ok_or(reason)
+    }
+
+    fn fields(&self, names: &[&str]) -> Value {
+        let pairs = names.iter().filter_map(|name| Some(((*name).to_owned(), self.get(name)?.into())));
+        Value::Object(pairs.collect())
     }
 }
 
-/// Judges the body of an answer with status 200.
-pub(crate) fn judge(
-    config: &WechatAccountConfig,
-    key: Option<&::wechat::AesKey>,
-    openid: &str,
-    body: &[u8],
-) -> Verdict {
-    if body.is_empty() || body == b"success" {
-        return Verdict::Ack;
-    }
-    message(config, key, openid, body).unwrap_or_else(Verdict::Malformed)
-}
-
-fn message(
-    config: &WechatAccountConfig,
-    key: Option<&::wechat::AesKey>,
-    openid: &str,
-    body: &[u8],
-) -> Result<Verdict, &'static str> {
-    let outer = read(config.format, body)?;
-    let fields = match (outer.get("Encrypt"), config.mode) {
-        (Some(_), Mode::Plain) => return Err("encrypted, in plaintext mode"),
-        (None, Mode::Secure) => return Err("plaintext, in secure mode"),
-        (None, _) => outer,
-        (Some(encrypt), _) => {
-            let timestamp = outer.get("TimeStamp").ok_or("no TimeStamp")?;
-            let nonce = outer.get("Nonce").ok_or("no Nonce")?;
-            let signature = outer.get("MsgSignature").ok_or("no MsgSignature")?;
-            if sign(&[&config.token, timestamp, nonce, encrypt]) != signature {
-                return Err("wrong MsgSignature");
-            }
-            let key = key.ok_or("encrypted, without a key")?;
-            read(config.format, &key.decrypt(&config.app_id, encrypt).map_err(|_| "not decryptable")?)?
+impl Judge<'_> {
+    /// Judges the body of an answer with status 200.
+    pub(crate) fn judge(&self, body: &[u8]) -> Verdict {
+        if body.is_empty() || body == b"success" {
+            return Verdict::Ack;
         }
-    };
-    if fields.get("ToUserName") != Some(openid) || fields.get("FromUserName") != Some(&config.gh_id) {
-        return Err("the addresses are not swapped");
+        self.message(body).unwrap_or_else(Verdict::Malformed)
     }
-    let time = fields.get("CreateTime").ok_or("no CreateTime")?;
-    if time.is_empty() || time.len() > 10 || !time.bytes().all(|b| b.is_ascii_digit()) {
-        return Err("CreateTime is not in seconds");
-    }
-    let msg_type = fields.get("MsgType").ok_or("no MsgType")?;
-    let text = match msg_type {
-        "text" => {
-            let content = fields.get("Content").ok_or("no Content")?;
-            if content.is_empty() {
-                return Err("empty Content");
+
+    fn message(&self, body: &[u8]) -> Result<Verdict, &'static str> {
+        let config = self.config;
+        let outer = read(config.format, body)?;
+        let reply = match (outer.get("Encrypt"), config.mode) {
+            (Some(_), Mode::Plain) => return Err("encrypted, in plaintext mode"),
+            (None, Mode::Secure) => return Err("plaintext, in secure mode"),
+            (None, _) => outer,
+            (Some(encrypt), _) => {
+                let timestamp = outer.get("TimeStamp").ok_or("no TimeStamp")?;
+                let nonce = outer.get("Nonce").ok_or("no Nonce")?;
+                let signature = outer.get("MsgSignature").ok_or("no MsgSignature")?;
+                if sign(&[&config.token, timestamp, nonce, encrypt]) != signature {
+                    return Err("wrong MsgSignature");
+                }
+                let key = self.key.ok_or("encrypted, without a key")?;
+                read(config.format, &key.decrypt(&config.app_id, encrypt).map_err(|_| "not decryptable")?)?
             }
-            if content.len() > TEXT_LIMIT {
-                return Err("Content over 2048 bytes");
-            }
-            content.to_owned()
+        };
+        if reply.get("ToUserName") != Some(self.openid) || reply.get("FromUserName") != Some(&config.gh_id) {
+            return Err("the addresses are not swapped");
         }
-        "image" | "voice" | "video" | "music" | "news" => format!("[{msg_type}]"),
-        "transfer_customer_service" => return Ok(Verdict::Ack),
-        _ => return Err("unknown MsgType"),
-    };
-    Ok(Verdict::Shown { msg_type: msg_type.to_owned(), text })
+        let time = reply.get("CreateTime").ok_or("no CreateTime")?;
+        if time.is_empty() || time.len() > 10 || !time.bytes().all(|b| b.is_ascii_digit()) {
+            return Err("CreateTime is not in seconds");
+        }
+        let msg_type = reply.get("MsgType").ok_or("no MsgType")?.to_owned();
+        if msg_type == "transfer_customer_service" {
+            return Ok(Verdict::HandedOver);
+        }
+        if msg_type == "text" {
+            let text = reply.get("Content").ok_or("no Content")?.to_owned();
+            return match text.len() {
+                0 => Err("empty Content"),
+                1..=TEXT_LIMIT => Ok(Verdict::Shown(Shown { msg_type, text, fields: None, file: None })),
+                _ => Err("Content over 2048 bytes"),
+            };
+        }
+        let (fields, file) = self.payload(&msg_type, &reply)?;
+        let text = format!("[{msg_type}]");
+        Ok(Verdict::Shown(Shown { msg_type, text, fields: Some(fields), file }))
+    }
+
+    /// What a reply shows that is no text, and the file that it needs.
+    fn payload(
+        &self,
+        msg_type: &str,
+        reply: &Node,
+    ) -> Result<(Value, Option<(String, &'static [MediaKind])>), &'static str> {
+        use MediaKind::{Image, Thumb, Video, Voice};
+        let inner = |name: &str| reply.child(name).ok_or("its element is missing");
+        let one = |node: &Node, name: &str, names: &[&str], kinds: &'static [MediaKind]| {
+            Ok((node.fields(names), Some((node.need(name, "no media id")?, kinds))))
+        };
+        match msg_type {
+            "image" => one(inner("Image")?, "MediaId", &["MediaId"], &[Image]),
+            "voice" => one(inner("Voice")?, "MediaId", &["MediaId"], &[Voice]),
+            "video" => one(inner("Video")?, "MediaId", &["MediaId", "Title", "Description"], &[Video]),
+            "music" => {
+                let names = ["Title", "Description", "MusicUrl", "HQMusicUrl", "ThumbMediaId"];
+                one(inner("Music")?, "ThumbMediaId", &names, &[Thumb, Image])
+            }
+            "news" => self.news(reply).map(|fields| (fields, None)),
+            _ => Err("unknown MsgType"),
+        }
+    }
+
+    /// ArticleCount and articles agree; one article only in answer to a message (§5.2).
+    fn news(&self, reply: &Node) -> Result<Value, &'static str> {
+        let said: usize =
+            reply.get("ArticleCount").and_then(|n| n.trim().parse().ok()).ok_or("no ArticleCount")?;
+        let outer = reply.child("Articles").ok_or("no Articles")?;
+        let items: Vec<&Node> = match outer.child("item") {
+            Some(_) => outer.children.iter().filter(|child| child.name == "item").collect(),
+            // A JSON array of articles.
+            None => {
+                reply.children.iter().filter(|n| n.name == "Articles" && !n.children.is_empty()).collect()
+            }
+        };
+        if said != items.len() {
+            return Err("ArticleCount is not the number of articles");
+        }
+        let messages = ["text", "image", "voice", "video", "news", "location"];
+        let most = if messages.contains(&self.to) { ARTICLES[0] } else { ARTICLES[1] };
+        if items.is_empty() || items.len() > most {
+            return Err("too many articles, or none");
+        }
+        let names = ["Title", "Description", "PicUrl", "Url"];
+        if items.iter().any(|item| names.iter().any(|name| item.child(name).is_none())) {
+            return Err("an article is not complete");
+        }
+        let articles: Vec<Value> = items.iter().map(|item| item.fields(&names)).collect();
+        Ok(serde_json::json!({"Articles": articles}))
+    }
 }
 
-fn read(format: Format, body: &[u8]) -> Result<Fields, &'static str> {
+fn read(format: Format, body: &[u8]) -> Result<Node, &'static str> {
     let text = std::str::from_utf8(body).map_err(|_| "not UTF-8")?;
     if format == Format::Json && text.trim_start().starts_with('{') {
-        let Ok(Value::Object(fields)) = serde_json::from_str(text) else { return Err("broken JSON") };
-        let flat = |value: Value| match value {
-            Value::String(text) => text,
-            other => other.to_string(),
-        };
-        return Ok(Fields(fields.into_iter().map(|(name, value)| (name, flat(value))).collect()));
+        let value = serde_json::from_str(text).map_err(|_| "broken JSON")?;
+        return Ok(Node { name: String::new(), text: String::new(), children: members(value) });
     }
     let document = Document::parse(text).map_err(|_| "broken XML")?;
     let root = document.root_element();
     if !root.has_tag_name("xml") {
         return Err("the root is not <xml>");
     }
-    let flat = |node: roxmltree::Node<'_, '_>| {
-        let text: String = node.descendants().filter(|n| n.is_text()).filter_map(|n| n.text()).collect();
-        (node.tag_name().name().to_owned(), text)
+    Ok(element(root))
+}
+
+fn element(node: roxmltree::Node<'_, '_>) -> Node {
+    Node {
+        name: node.tag_name().name().to_owned(),
+        text: node.descendants().filter(|n| n.is_text()).filter_map(|n| n.text()).collect(),
+        children: node.children().filter(roxmltree::Node::is_element).map(element).collect(),
+    }
+}
+
+fn members(value: Value) -> Vec<Node> {
+    let Value::Object(fields) = value else { return Vec::new() };
+    let each = |(name, value): (String, Value)| -> Vec<Node> {
+        match value {
+            Value::Array(items) => {
+                items.into_iter().map(|item| Node { name: name.clone(), ..member(item) }).collect()
+            }
+            value => vec![Node { name, ..member(value) }],
+        }
     };
-    Ok(Fields(root.children().filter(|node| node.is_element()).map(flat).collect()))
+    fields.into_iter().flat_map(each).collect()
+}
+
+fn member(value: Value) -> Node {
+    let text = match &value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    Node { name: String::new(), text, children: members(value) }
 }
 
 #[cfg(test)]
@@ -134,8 +244,16 @@ mod tests {
         )
     }
 
+    fn judged(config: &WechatAccountConfig, key: Option<&::wechat::AesKey>, to: &str, body: &str) -> Verdict {
+        Judge { config, key, openid: USER, to }.judge(body.as_bytes())
+    }
+
+    fn shown(text: &str) -> Verdict {
+        Verdict::Shown(Shown { msg_type: "text".into(), text: text.into(), fields: None, file: None })
+    }
+
     fn plain(body: &str) -> Verdict {
-        judge(&config(Mode::Plain, Format::Xml), None, USER, body.as_bytes())
+        judged(&config(Mode::Plain, Format::Xml), None, "text", body)
     }
 
     #[test]
@@ -149,7 +267,6 @@ mod tests {
 
     #[test]
     fn a_text_is_shown_and_split_cdata_comes_together() {
-        let shown = |text: &str| Verdict::Shown { msg_type: "text".into(), text: text.into() };
         assert_eq!(plain(&xml("<![CDATA[您好]]>")), shown("您好"));
         assert_eq!(plain(&xml("<![CDATA[a]]]]><![CDATA[>b]]>")), shown("a]]>b"));
         assert_eq!(plain(&xml("a &lt;b&gt;")), shown("a <b>"));
@@ -172,7 +289,7 @@ mod tests {
             assert_eq!(plain(&body), Verdict::Malformed(reason), "{body}");
         }
         let secure = config(Mode::Secure, Format::Xml);
-        let verdict = judge(&secure, Some(&key(&secure)), USER, ok.as_bytes());
+        let verdict = judged(&secure, Some(&key(&secure)), "text", &ok);
         assert_eq!(verdict, Verdict::Malformed("plaintext, in secure mode"));
     }
 
@@ -188,11 +305,75 @@ mod tests {
             "<xml>\n<Encrypt><![CDATA[{encrypt}]]></Encrypt>\n<MsgSignature><![CDATA[1e00f8222bcaf1d9f3387109cf327bdbc10bf851]]></MsgSignature>\n\
              <TimeStamp>1760000002</TimeStamp>\n<Nonce><![CDATA[889900]]></Nonce>\n</xml>"
         );
-        let shown =
-            Verdict::Shown { msg_type: "text".into(), text: "您好，客服马上为您处理。".into() };
-        assert_eq!(judge(&config, Some(&key(&config)), USER, body.as_bytes()), shown);
+        let verdict = judged(&config, Some(&key(&config)), "text", &body);
+        assert_eq!(verdict, shown("您好，客服马上为您处理。"));
         let forged = body.replace("889900", "889901");
-        let verdict = judge(&config, Some(&key(&config)), USER, forged.as_bytes());
+        let verdict = judged(&config, Some(&key(&config)), "text", &forged);
         assert_eq!(verdict, Verdict::Malformed("wrong MsgSignature"));
+    }
+
+    fn other(msg_type: &str, payload: &str) -> String {
+        xml("x").replace("[text]", &format!("[{msg_type}]")).replace("<Content>x</Content>", payload)
+    }
+
+    #[test]
+    fn each_type_shows_its_fields_and_names_its_file() {
+        let file = |verdict: Verdict| match verdict {
+            Verdict::Shown(shown) => Ok((shown.text, shown.file.map(|(id, _)| id))),
+            Verdict::Malformed(reason) => Err(reason),
+            _ => Err("something else"),
+        };
+        let cases = [
+            ("image", "<Image><MediaId>M1</MediaId></Image>", "M1"),
+            ("voice", "<Voice><MediaId>M2</MediaId></Voice>", "M2"),
+            ("video", "<Video><MediaId>M3</MediaId><Title>演示</Title></Video>", "M3"),
+            ("music", "<Music><ThumbMediaId>T1</ThumbMediaId></Music>", "T1"),
+        ];
+        for (msg_type, payload, id) in cases {
+            let judged = file(plain(&other(msg_type, payload)));
+            assert_eq!(judged, Ok((format!("[{msg_type}]"), Some(id.to_owned()))));
+            assert_eq!(file(plain(&other(msg_type, ""))), Err("its element is missing"));
+            assert_eq!(file(plain(&other(msg_type, &payload.replace(id, "")))), Err("no media id"));
+        }
+        assert_eq!(plain(&other("transfer_customer_service", "")), Verdict::HandedOver);
+        assert_eq!(plain(&other("transfer_biz_ai_ivr", "")), Verdict::Malformed("unknown MsgType"));
+    }
+
+    #[test]
+    fn one_article_answers_a_message_and_eight_an_event() {
+        let item = "<item><Title>a</Title><Description/><PicUrl>p</PicUrl><Url>u</Url></item>";
+        let news = |to: &str, said: usize, item: &str, times: usize| {
+            let payload =
+                format!("<ArticleCount>{said}</ArticleCount><Articles>{}</Articles>", item.repeat(times));
+            match judged(&config(Mode::Plain, Format::Xml), None, to, &other("news", &payload)) {
+                Verdict::Shown(shown) => shown.fields.unwrap()["Articles"].as_array().unwrap().len(),
+                _ => 0,
+            }
+        };
+        for (to, most) in [("text", 1), ("location", 1), ("link", 8), ("event:CLICK", 8)] {
+            assert_eq!((news(to, most, item, most), news(to, most + 1, item, most + 1)), (most, 0), "{to}");
+        }
+        assert_eq!(news("text", 2, item, 1), 0, "a wrong count");
+        assert_eq!(news("text", 0, item, 0), 0);
+        assert_eq!(news("text", 1, "<item><Title>a</Title></item>", 1), 0, "not complete");
+    }
+
+    #[test]
+    fn f23_json_accounts_may_answer_in_json() {
+        let json = |rest: &str| {
+            let body = format!(
+                r#"{{"ToUserName":"{USER}","FromUserName":"gh_0123456789ab","CreateTime":1760000010,{rest}}}"#
+            );
+            judged(&config(Mode::Plain, Format::Json), None, "text", &body)
+        };
+        assert_eq!(json(r#""MsgType":"text","Content":"您好""#), shown("您好"));
+        let Verdict::Shown(image) = json(r#""MsgType":"image","Image":{"MediaId":"M1"}"#) else { panic!() };
+        assert_eq!(image.file.unwrap().0, "M1");
+        let article = r#"{"Title":"a","Description":"","PicUrl":"p","Url":"u"}"#;
+        for articles in [format!("[{article}]"), format!(r#"{{"item":[{article}]}}"#)] {
+            let news = json(&format!(r#""MsgType":"news","ArticleCount":1,"Articles":{articles}"#));
+            assert!(matches!(news, Verdict::Shown(_)), "{news:?}");
+        }
+        assert_eq!(json(r#""MsgType":"text""#), Verdict::Malformed("no Content"));
     }
 }

@@ -58,6 +58,44 @@ pub struct AccountRules {
     /// Whether the last page of `user/get` has an empty `next_openid`. By default it names its last openid, and one more
     /// call answers count 0.
     pub followers_end_empty: bool,
+    /// Whether the account is bound to an Open Platform account, so that `user/info` tells a unionid.
+    pub unionids: bool,
+    /// The largest picture in bytes; the reference says 10 MB, and 2 MB in its notes.
+    pub image_limit: usize,
+    /// Whether `media/get` answers its errors as `text/plain`, as has been seen.
+    pub media_errors_as_text: bool,
+    /// WeChat's own agents (`agent01@myshop`), who may be named in a message; others get 65401.
+    pub kf_accounts: Vec<String>,
+    /// Mini programs linked to the account, 45064 and 45086 for others; `None` takes any.
+    pub mini_programs: Option<Vec<String>>,
+    /// The most entries of a `msgmenu` (45098). The real number is not published.
+    pub menu_entries: usize,
+    /// The longest entry of a `msgmenu` in bytes (45099). The real number is not published.
+    pub menu_entry_bytes: usize,
+    /// Whether a new message starts a fresh allowance or adds one.
+    pub windows: WindowRule,
+    /// What a tap on an entry of a `msgmenu` opens. The documents say it is no message, in words that leave doubt.
+    pub menu_message: MenuMessage,
+}
+
+/// How allowances of the same action go together (§7.2; not known of the real cloud).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowRule {
+    /// A new action replaces the allowance of the one before.
+    Reset,
+    /// Each action is an allowance of its own.
+    Cumulative,
+}
+
+/// What a tap on an entry of a `msgmenu` counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MenuMessage {
+    /// A tap on the custom menu: 3 messages, 1 minute.
+    MenuTap,
+    /// A message: 5 messages, 48 hours.
+    Message,
 }
 
 impl Default for AccountRules {
@@ -73,6 +111,15 @@ impl Default for AccountRules {
             api_ips: vec!["101.89.47.18".into(), "127.0.0.1".into()],
             followers_page: 10_000,
             followers_end_empty: false,
+            unionids: false,
+            image_limit: 10 << 20,
+            media_errors_as_text: false,
+            kf_accounts: vec!["agent01@myshop".into()],
+            mini_programs: None,
+            menu_entries: 20,
+            menu_entry_bytes: 512,
+            windows: WindowRule::Reset,
+            menu_message: MenuMessage::MenuTap,
         }
     }
 }

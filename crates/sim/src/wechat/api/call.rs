@@ -24,6 +24,7 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    path: String,
     query: String,
     endpoint: Option<&'static Endpoint>,
     peer: IpAddr,
@@ -57,6 +58,7 @@ impl Call {
             world: world.clone(),
             method: parts.method,
             headers: parts.headers,
+            path: parts.uri.path().to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
             body,
             endpoint,
@@ -65,6 +67,11 @@ impl Call {
             notes: Map::new(),
             delivered: None,
         }
+    }
+
+    /// The path that was called.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 
     /// A parameter of the query; empty when it is missing.
@@ -105,7 +112,7 @@ impl Call {
     /// Whose call it is, as far as that can be told without judging it.
     pub(super) fn words(&self) -> Words {
         let app_id = self.token_owner().unwrap_or_else(|_| self.only_account());
-        Words { caller: self.caller(&app_id) }
+        Words { caller: self.caller(&app_id), app_id, path: self.path.clone(), body: self.body.clone() }
     }
 
     /// A call that names no account is taken for one of the only account, for the address in its refusal.
@@ -173,6 +180,11 @@ impl Call {
         account.counters.count(endpoint.path, limit, now_s)
     }
 
+    fn errors_as_text(&self) -> bool {
+        let wechat = self.world.wechat();
+        wechat.accounts.get(&self.app_id).is_some_and(|account| account.rules.media_errors_as_text)
+    }
+
     /// Writes the journal and makes the HTTP answer.
     pub(super) fn answer(&mut self, result: Result<Answer, Refused>) -> Response {
         let target = self.endpoint.map_or("wechat.unknown", |endpoint| endpoint.target);
@@ -196,7 +208,14 @@ impl Call {
                 ];
                 (headers, bytes).into_response()
             }
-            Err(refused) => serve::json(&self.words().refusal(&self.world, refused)),
+            Err(refused) => {
+                let answer = self.words().refusal(&self.world, refused);
+                if target == "wechat.media_get" && self.errors_as_text() {
+                    ([(header::CONTENT_TYPE, "text/plain")], answer.to_string()).into_response()
+                } else {
+                    serve::json(&answer)
+                }
+            }
         }
     }
 }

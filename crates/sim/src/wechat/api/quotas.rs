@@ -48,7 +48,7 @@ fn path(call: &Call) -> Result<(String, &'static table::Endpoint), Refused> {
     if cgi_path.starts_with("/sns/") {
         return Err(Refused(76022));
     }
-    let endpoint = table::find(&cgi_path).ok_or(Refused(76021))?;
+    let endpoint = table::find(&cgi_path).filter(|found| found.path == cgi_path).ok_or(Refused(76021))?;
     Ok((cgi_path, endpoint))
 }
 

@@ -2,26 +2,40 @@
 
 use std::net::IpAddr;
 
+use axum::body::Bytes;
 use serde_json::{Value, json};
 
 use super::Refused;
+use super::rids::Record;
 use crate::world::World;
 
 /// What a refusal has to know of the call that it refuses.
-#[derive(Clone, Copy)]
+#[derive(Clone, Debug)]
 pub(super) struct Words {
     /// The address that WeChat saw.
     pub(super) caller: IpAddr,
+    pub(super) app_id: String,
+    /// The path; a query would name the token.
+    pub(super) path: String,
+    pub(super) body: Bytes,
 }
 
 impl Words {
-    /// The answer for an errcode.
-    pub(super) fn refusal(self, world: &World, Refused(errcode): Refused) -> Value {
-        let rid = format!("{:x}-{}-{}", world.clock.now_s(), world.chance.hex(8), world.chance.hex(8));
-        json!({"errcode": errcode, "errmsg": format!("{} rid: {rid}", self.of(errcode))})
+    /// The answer for an errcode; `openapi/rid/get` can be asked for it afterwards.
+    pub(super) fn refusal(&self, world: &World, Refused(errcode): Refused) -> Value {
+        let (now_s, chance) = (world.clock.now_s(), &world.chance);
+        let rid = format!("{now_s:08x}-{}-{}", chance.hex(8), chance.hex(8));
+        let answer = json!({"errcode": errcode, "errmsg": format!("{} rid: {rid}", self.of(errcode))});
+        let body = std::str::from_utf8(&self.body).ok().filter(|body| body.len() <= 4096).unwrap_or_default();
+        let request = json!({"invoke_time": now_s, "cost_in_ms": 1, "request_url": self.path,
+                             "request_body": body, "response_body": answer.to_string(),
+                             "client_ip": self.caller.to_string()});
+        let record = Record { rid, app_id: self.app_id.clone(), at_s: now_s, request };
+        world.wechat().rids.keep(record);
+        answer
     }
 
-    fn of(self, errcode: i64) -> String {
+    fn of(&self, errcode: i64) -> String {
         let words = match errcode {
             -1 => "system error",
             40001 => "invalid credential, access_token is invalid or not latest",
@@ -116,9 +130,15 @@ mod tests {
 
     #[test]
     fn f29_the_address_is_named_as_the_console_wants_it() {
-        let words = Words { caller: "203.0.113.7".parse().unwrap() };
+        let caller = |address: &str| Words {
+            caller: address.parse().unwrap(),
+            app_id: String::new(),
+            path: String::new(),
+            body: Bytes::new(),
+        };
+        let words = caller("203.0.113.7");
         assert_eq!(words.of(40164), "invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist");
-        let words = Words { caller: "2001:db8::7".parse().unwrap() };
+        let words = caller("2001:db8::7");
         assert_eq!(words.of(40164), "invalid ip 2001:db8::7 ipv6 2001:db8::7, not in whitelist");
     }
 }

@@ -103,8 +103,8 @@ pub async fn start(config: SimConfig) -> Result<Sim, StartError> {
         tasks: Vec::new(),
     };
     sim.tasks = vec![
-        serve(wechat_door, wechat::router(world.clone()), stopped.clone()),
-        serve(im_door, im::router(world.clone()), stopped.clone()),
+        serve(wechat_door, dated(wechat::router(world.clone()), &world), stopped.clone()),
+        serve(im_door, dated(im::router(world.clone()), &world), stopped.clone()),
         serve(control_door, control::router(world), stopped),
     ];
     Ok(sim)
@@ -116,6 +116,18 @@ async fn open(address: SocketAddr) -> Result<(Door, crate::door::DoorKey), Start
 
 fn url(door: &Door) -> String {
     format!("http://{}", door.address())
+}
+
+/// Answers carry the date of the clouds' own clock.
+fn dated(router: Router, world: &Arc<World>) -> Router {
+    let clock = world.clock.clone();
+    router.layer(axum::middleware::map_response(move |mut answer: axum::response::Response| {
+        let now = std::time::UNIX_EPOCH + Duration::from_millis(clock.now_ms().unsigned_abs());
+        if let Ok(date) = httpdate::fmt_http_date(now).parse() {
+            answer.headers_mut().insert(axum::http::header::DATE, date);
+        }
+        async { answer }
+    }))
 }
 
 fn serve(door: Door, router: Router, mut stopped: watch::Receiver<bool>) -> JoinHandle<()> {

@@ -23,6 +23,8 @@ enum Command {
     Demo(crate::demo::DemoArgs),
     /// Run the gateway.
     Serve(ConfigArgs),
+    /// Look whether everything is set up, and say what to do about what is not.
+    Check(crate::check::CheckArgs),
     /// Make a UserSig, or look into one.
     Usersig(UsersigArgs),
     /// About the configuration file.
@@ -98,6 +100,7 @@ pub(crate) fn run() -> ExitCode {
         #[cfg(feature = "demo")]
         Command::Demo(args) => runtime(crate::demo::run(args)),
         Command::Serve(args) => serve_command(&args.config),
+        Command::Check(args) => runtime(crate::check::run(args)),
         Command::Usersig(args) => usersig(args),
         Command::Config { command: ConfigCommand::Example } => say(config::EXAMPLE.trim_end()),
     };

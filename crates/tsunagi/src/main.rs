@@ -3,6 +3,7 @@
 //! Start with `cli.rs`; `serve/` joins the rooms, `http/` takes webhooks, `config/` reads the file.
 
 mod admin;
+mod check;
 mod cli;
 mod config;
 #[cfg(feature = "demo")]

@@ -6,6 +6,7 @@
 // Gateways that can be killed at named points, and broken on purpose, are built with the feature `faults`.
 #[cfg(feature = "faults")]
 mod checker;
+mod commands;
 mod flows;
 #[cfg(feature = "faults")]
 mod kills;

@@ -88,6 +88,19 @@ impl Database {
         }
     }
 
+    /// Changes something behind the gateway's back.
+    pub(crate) async fn execute(&self, sql: &'static str) {
+        self.execute_text(sql).await;
+    }
+
+    pub(crate) async fn execute_text(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match &self.pool {
+            Pool::Sqlite(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),
+            Pool::Postgres(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),
+        }
+    }
+
     /// Gives a server its room back, when a story has ended well.
     pub(crate) async fn discard(&self) {
         if let Pool::Postgres(pool) = &self.pool {

@@ -1,0 +1,5 @@
+//! The commands beside `serve`, as an operator runs them: the real binary, its output and its exit code.
+
+mod check;
+mod check_webhooks;
+mod run;

@@ -6,8 +6,11 @@ use super::reach::Ways;
 use super::transport::broken;
 use crate::config::{Im, OnUnsubscribe};
 use im::{AdminSig, CallError, Client, Fault};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// `account_check` takes so many at a time.
+const BATCH: usize = 100;
 /// The account was never there, or is not any more.
 const NO_ACCOUNT: i64 = 70107;
 const DELETION_NOT_ENABLED: i64 = 71000;
@@ -29,7 +32,9 @@ pub(super) async fn app(around: &Surroundings, ways: &Ways, board: &Board) {
         }
     };
     let app = App { around, client, section };
-    app.accounts().await;
+    if app.accounts().await {
+        app.agents().await;
+    }
 }
 
 struct App<'a> {
@@ -39,9 +44,44 @@ struct App<'a> {
 }
 
 impl App<'_> {
+    /// Whether each agent is there.
+    async fn agents(&self) {
+        let config = &self.around.config;
+        let agents: Vec<&str> = config
+            .accounts
+            .iter()
+            .flat_map(|account| account.agents.iter().map(String::as_str))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        let mut missing: Vec<&str> = Vec::new();
+        for batch in agents.chunks(BATCH) {
+            match self.client.account_check(batch, self.random(), self.now_s()).await {
+                Ok(found) => missing.extend(
+                    batch
+                        .iter()
+                        .filter(|agent| !found.iter().any(|one| one.user_id == **agent && one.imported)),
+                ),
+                Err(error) => {
+                    self.refused(&error);
+                    return;
+                }
+            }
+        }
+        if missing.is_empty() {
+            self.section.ok("agents", format!("all {} agents are there", agents.len()));
+        } else {
+            self.section.warn(
+                "agents",
+                format!("{} not there: {}", if missing.len() == 1 { "an agent is" } else { "agents are" }, missing.join(", ")),
+                "`tsunagi serve` imports them when it starts; if it runs already, its log says why it could not",
+            );
+        }
+    }
+
     /// Whether ghosts can be deleted, and if so, whether new ones can be made. A UserID that nobody has and nobody
-    /// will have is asked for, so nothing is lost.
-    async fn accounts(&self) {
+    /// will have is asked for, so nothing is lost. False if IM does not take our calls at all.
+    async fn accounts(&self) -> bool {
         let nobody = format!("tsunagi-check-{:08x}{:08x}", self.random(), self.random());
         let delete = self.client.account_delete(&[&nobody], self.random(), self.now_s()).await;
         let code = match &delete {
@@ -51,7 +91,7 @@ impl App<'_> {
             }
             Err(error) => {
                 self.refused(error);
-                return;
+                return false;
             }
         };
         self.section.ok("usersig", format!("takes the UserSig of {}", self.around.config.im.admin));
@@ -71,6 +111,7 @@ impl App<'_> {
                 "check again in a minute",
             ),
         }
+        true
     }
 
     fn deletion_not_enabled(&self) {

@@ -96,6 +96,7 @@ async fn a_gateway_that_runs_as_it_should_has_no_fault() {
             "wechat.callback_ips",
             "im.reach",
             "im.usersig",
+            "im.agents",
             "im.deletion",
             "im.accounts",
             "webhooks.verify",
@@ -284,6 +285,10 @@ async fn faults_of_the_official_account_are_named() {
         desk.check().await.names("wechat", "answer", words, "any proxy on the way to WeChat");
         control.clear_faults().await.unwrap();
     }
+    control.configure(json!({"certified": false})).await.unwrap();
+    desk.check().await.names("wechat", "permission", "48001", "reply = \"passive\"");
+    let passive = desk.check_with("id = \"shop\"", "id = \"shop\"\nreply = \"passive\"").await;
+    assert_eq!(passive.code, 0, "{}", passive.said());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -320,6 +325,17 @@ async fn faults_of_the_im_app_are_named() {
     control.configure(json!({"deletion_enabled": true, "account_limit": 1})).await.unwrap();
     control.agent_online(AGENT, true).await.unwrap();
     desk.check().await.names("im", "accounts", "70398", "upgrade the app");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_that_are_not_there_are_named() {
+    let desk = Desk::new(Engine::Sqlite).await;
+    let missing = desk.check().await;
+    let warned = missing.found("warning");
+    let agents =
+        warned.iter().find(|found| found[1] == "agents").unwrap_or_else(|| panic!("{}", missing.said()));
+    assert!(agents[2].contains(AGENT) && agents[3].contains("imports them when it starts"), "{agents:?}");
+    assert_eq!(missing.code, 0);
 }
 
 impl World {

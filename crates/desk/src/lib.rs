@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod env;
 pub mod ghost;
 mod id;
+pub mod routing;
 pub mod split;
 pub mod words;
 

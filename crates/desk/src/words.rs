@@ -41,6 +41,37 @@ pub enum Notice<'a> {
     UnsupportedKind,
     /// The customer does not follow the account any more.
     CustomerLeft,
+    /// To the owner of the conversation: another agent answered.
+    OtherAgentAnswered {
+        /// UserID of who answered.
+        agent: &'a str,
+        /// The beginning of their words.
+        excerpt: &'a str,
+    },
+    /// To an agent who answered in another's conversation.
+    NotYours {
+        /// UserID of the owner.
+        owner: &'a str,
+    },
+    /// To an agent who is given a conversation that another had.
+    NowYours {
+        /// UserID of who had it.
+        from: &'a str,
+        /// What the customer wrote last, a line each; empty if nothing is known.
+        recent: &'a str,
+    },
+    /// To an agent whose conversation was given to another.
+    TakenAway {
+        /// UserID of who has it now.
+        to: &'a str,
+    },
+    /// An answer has been waiting for some time because of something that an administrator has to mend.
+    Delayed {
+        /// The beginning of the agent's words.
+        excerpt: &'a str,
+        /// Why.
+        reason: Reason,
+    },
 }
 
 /// The notice as it is shown to the agent.
@@ -76,6 +107,62 @@ pub fn notice(language: Language, notice: Notice<'_>) -> String {
             "This kind of message cannot be sent to WeChat; the customer did not get it. Please use text."
                 .into()
         }
+        (Language::Zh, Notice::OtherAgentAnswered { agent, excerpt }) => {
+            format!("客服 {agent} 已回复这位客户：「{excerpt}」。会话仍由您负责。")
+        }
+        (Language::Ja, Notice::OtherAgentAnswered { agent, excerpt }) => {
+            format!("担当者 {agent} がこのお客様に返信しました：「{excerpt}」。担当は引き続きあなたです。")
+        }
+        (Language::En, Notice::OtherAgentAnswered { agent, excerpt }) => {
+            format!("{agent} answered this customer: “{excerpt}”. The conversation is still yours.")
+        }
+        (Language::Zh, Notice::NotYours { owner }) => {
+            format!("您的回复已转给客户。这位客户由客服 {owner} 负责，客户的来信会发给对方；请先与对方沟通。")
+        }
+        (Language::Ja, Notice::NotYours { owner }) => format!(
+            "返信はお客様へ送ります。このお客様の担当は {owner} で、お客様からのメッセージはそちらに届きます。先に連絡を取り合ってください。"
+        ),
+        (Language::En, Notice::NotYours { owner }) => format!(
+            "Your answer goes to the customer. {owner} serves this customer and gets what the customer writes; please talk to them first."
+        ),
+        (Language::Zh, Notice::NowYours { from, recent }) => with_recent(
+            format!("这位客户原由客服 {from} 接待，现在转由您负责，请继续接待。"),
+            "客户最近的消息：",
+            recent,
+        ),
+        (Language::Ja, Notice::NowYours { from, recent }) => with_recent(
+            format!("このお客様は {from} が担当していましたが、今からあなたの担当です。対応をお願いします。"),
+            "お客様の最近のメッセージ：",
+            recent,
+        ),
+        (Language::En, Notice::NowYours { from, recent }) => with_recent(
+            format!(
+                "{from} served this customer until now; the conversation is yours from here on. Please go on with it."
+            ),
+            "What the customer wrote last:",
+            recent,
+        ),
+        (Language::Zh, Notice::TakenAway { to }) => {
+            format!("您离线期间，这位客户已转给客服 {to} 接待。")
+        }
+        (Language::Ja, Notice::TakenAway { to }) => {
+            format!("オフラインの間に、このお客様は {to} の担当になりました。")
+        }
+        (Language::En, Notice::TakenAway { to }) => {
+            format!("While you were offline this customer was given to {to}.")
+        }
+        (Language::Zh, Notice::Delayed { excerpt, reason }) => {
+            format!("尚未送达，仍在重试：「{excerpt}」。{}", reason_words(language, reason))
+        }
+        (Language::Ja, Notice::Delayed { excerpt, reason }) => {
+            format!("まだ届いていません（再試行中）：「{excerpt}」。{}", reason_words(language, reason))
+        }
+        (Language::En, Notice::Delayed { excerpt, reason }) => {
+            format!(
+                "Not delivered yet, and still being tried: “{excerpt}”. {}",
+                reason_words(language, reason)
+            )
+        }
         (Language::Zh, Notice::CustomerLeft) => "客户已取消关注，现在无法再向其发送消息。".into(),
         (Language::Ja, Notice::CustomerLeft) => {
             "お客様がフォローを解除しました。今はメッセージを送れません。".into()
@@ -85,6 +172,11 @@ pub fn notice(language: Language, notice: Notice<'_>) -> String {
         }
     };
     format!("{SIGNATURE}{words}")
+}
+
+/// The words, and below them what the customer wrote last.
+fn with_recent(words: String, heading: &str, recent: &str) -> String {
+    if recent.is_empty() { words } else { format!("{words}\n{heading}\n{recent}") }
 }
 
 /// Why it failed and what to do, as a sentence.
@@ -144,7 +236,9 @@ pub fn reason_words(language: Language, reason: Reason) -> &'static str {
         (Reason::EarlierPart, En) => "An earlier part was not delivered, so this one was not sent.",
         (Reason::Dropped, Zh) => "管理员已将其从待发送队列中移除；如仍需要，请再发一次。",
         (Reason::Dropped, Ja) => "管理者が送信待ちから外しました。必要ならもう一度お送りください。",
-        (Reason::Dropped, En) => "Your administrator took it out of the queue; send it again if it is still needed.",
+        (Reason::Dropped, En) => {
+            "Your administrator took it out of the queue; send it again if it is still needed."
+        }
         (Reason::Refused, Zh) => "微信拒绝了这条消息。",
         (Reason::Refused, Ja) => "WeChatがこのメッセージを拒否しました。",
         (Reason::Refused, En) => "WeChat refused this message.",
@@ -213,6 +307,11 @@ mod tests {
             Notice::Unsure { excerpt: "x" },
             Notice::UnsupportedKind,
             Notice::CustomerLeft,
+            Notice::OtherAgentAnswered { agent: "user2", excerpt: "x" },
+            Notice::NotYours { owner: "user1" },
+            Notice::NowYours { from: "user1", recent: "x" },
+            Notice::TakenAway { to: "user2" },
+            Notice::Delayed { excerpt: "x", reason: Reason::Setup },
         ];
         for which in notices {
             let texts = [Language::Zh, Language::Ja, Language::En].map(|language| notice(language, which));

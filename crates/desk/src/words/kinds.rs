@@ -1,0 +1,44 @@
+//! What stands in place of a customer's message that is not text.
+
+use super::Language;
+
+/// What stands for a message that is not text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each name is the kind of message")]
+pub enum Kind {
+    Image,
+    Voice,
+    Video,
+    Location,
+    Link,
+    File,
+    Unsupported,
+}
+
+/// The bracketed word for a kind of message: `[voice]`.
+pub fn kind(language: Language, kind: Kind) -> &'static str {
+    use Language::{En, Ja, Zh};
+    match (kind, language) {
+        (Kind::Image, Zh) => "[图片]",
+        (Kind::Image, Ja) => "[画像]",
+        (Kind::Image, En) => "[image]",
+        (Kind::Voice, Zh) => "[语音]",
+        (Kind::Voice, Ja) => "[音声]",
+        (Kind::Voice, En) => "[voice]",
+        (Kind::Video, Zh) => "[视频]",
+        (Kind::Video, Ja) => "[動画]",
+        (Kind::Video, En) => "[video]",
+        (Kind::Location, Zh) => "[位置]",
+        (Kind::Location, Ja) => "[位置情報]",
+        (Kind::Location, En) => "[location]",
+        (Kind::Link, Zh) => "[链接]",
+        (Kind::Link, Ja) => "[リンク]",
+        (Kind::Link, En) => "[link]",
+        (Kind::File, Zh) => "[文件]",
+        (Kind::File, Ja) => "[ファイル]",
+        (Kind::File, En) => "[file]",
+        (Kind::Unsupported, Zh) => "[微信无法转发的消息，请客户改用文字]",
+        (Kind::Unsupported, Ja) => "[未対応のメッセージ：文字で送っていただくようお願いしてください]",
+        (Kind::Unsupported, En) => "[unsupported message: please ask the customer to use text]",
+    }
+}

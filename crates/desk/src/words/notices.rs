@@ -1,0 +1,147 @@
+//! What the gateway tells an agent, in the chat with the customer.
+
+use super::{Language, SIGNATURE, reason_words};
+use crate::Reason;
+
+/// A notice to an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice<'a> {
+    /// An answer, or from this part on, was not delivered.
+    Failed {
+        /// The beginning of the agent's words.
+        excerpt: &'a str,
+        /// Why.
+        reason: Reason,
+    },
+    /// An answer may or may not have been delivered.
+    Unsure {
+        /// The beginning of the agent's words.
+        excerpt: &'a str,
+    },
+    /// An answer has been waiting for a long time, and still waits: the set-up is at fault.
+    Delayed {
+        /// The beginning of the agent's words.
+        excerpt: &'a str,
+        /// What it waits for.
+        reason: Reason,
+    },
+    /// The agent sent a kind of message that cannot go to WeChat.
+    UnsupportedKind,
+    /// The customer does not follow the account any more.
+    CustomerLeft,
+    /// To the owner of a conversation: another agent has answered the customer.
+    OtherAgentAnswered {
+        /// The agent who answered.
+        agent: &'a str,
+        /// The beginning of what was said.
+        excerpt: &'a str,
+    },
+    /// To an agent who answered a customer whom somebody else serves. The answer was sent all the same.
+    NotYours {
+        /// Who serves the customer.
+        owner: &'a str,
+    },
+    /// To an agent who is given a conversation that another had.
+    NowYours {
+        /// UserID of who had it.
+        from: &'a str,
+        /// What the customer wrote last, a line each; empty if nothing is known.
+        recent: &'a str,
+    },
+    /// To the former owner of a conversation.
+    TakenAway {
+        /// Who serves the customer now.
+        to: &'a str,
+    },
+}
+
+/// The notice as it is shown to the agent.
+pub fn notice(language: Language, notice: Notice<'_>) -> String {
+    let words = match notice {
+        Notice::Failed { excerpt, reason } => {
+            let why = reason_words(language, reason);
+            language.pick(
+                format!("未送达：「{excerpt}」。{why}"),
+                format!("届きませんでした：「{excerpt}」。{why}"),
+                format!("Not delivered: “{excerpt}”. {why}"),
+            )
+        }
+        Notice::Unsure { excerpt } => language.pick(
+            format!(
+                "无法确认是否送达：「{excerpt}」。网关不会自动重发，以免客户收到两次；请向客户确认，必要时再发一次。"
+            ),
+            format!(
+                "届いたかどうか確認できません：「{excerpt}」。二重に届くのを防ぐため自動では再送しません。お客様にご確認のうえ、必要ならもう一度送ってください。"
+            ),
+            format!(
+                "It is not known whether this arrived: “{excerpt}”. It is not repeated automatically, so that the customer does not get it twice; ask the customer, and send it again if needed."
+            ),
+        ),
+        Notice::Delayed { excerpt, reason } => {
+            let why = reason_words(language, reason);
+            language.pick(
+                format!("仍在等待发送：「{excerpt}」。{why}问题解决后会自动发送，请不要重复发送。"),
+                format!(
+                    "まだ送信待ちです：「{excerpt}」。{why}解決すると自動で送りますので、送り直さないでください。"
+                ),
+                format!(
+                    "Still waiting to be sent: “{excerpt}”. {why} It goes out by itself once that is mended; please do not send it again."
+                ),
+            )
+        }
+        Notice::UnsupportedKind => language.pick(
+            "此类消息无法发送到微信，客户没有收到。请改用文字。".into(),
+            "この種類のメッセージはWeChatへ送れないため、届いていません。文字でお送りください。".into(),
+            "This kind of message cannot be sent to WeChat; the customer did not get it. Please use text."
+                .into(),
+        ),
+        Notice::CustomerLeft => language.pick(
+            "客户已取消关注，现在无法再向其发送消息。".into(),
+            "お客様がフォローを解除しました。今はメッセージを送れません。".into(),
+            "The customer has unfollowed the account and cannot be written to now.".into(),
+        ),
+        Notice::OtherAgentAnswered { agent, excerpt } => language.pick(
+            format!("客服 {agent} 已回复这位客户：「{excerpt}」。会话仍由您负责。"),
+            format!("担当者 {agent} がこのお客様に返信しました：「{excerpt}」。担当は引き続きあなたです。"),
+            format!("{agent} answered this customer: “{excerpt}”. The conversation is still yours."),
+        ),
+        Notice::NotYours { owner } => language.pick(
+            format!(
+                "您的回复已转给客户。这位客户由客服 {owner} 负责，客户的来信会发给对方；请先与对方沟通。"
+            ),
+            format!(
+                "返信はお客様へ送ります。このお客様の担当は {owner} で、お客様からのメッセージはそちらに届きます。先に連絡を取り合ってください。"
+            ),
+            format!(
+                "Your answer goes to the customer. {owner} serves this customer and gets what the customer writes; please talk to them first."
+            ),
+        ),
+        Notice::NowYours { from, recent } => {
+            let (words, heading) = language.pick(
+                (
+                    format!("这位客户原由客服 {from} 接待，现在转由您负责，请继续接待。"),
+                    "客户最近的消息：",
+                ),
+                (
+                    format!(
+                        "このお客様は {from} が担当していましたが、今からあなたの担当です。対応をお願いします。"
+                    ),
+                    "お客様の最近のメッセージ：",
+                ),
+                (
+                    format!(
+                        "{from} served this customer until now; the conversation is yours from here on. Please go on with it."
+                    ),
+                    "What the customer wrote last:",
+                ),
+            );
+            if recent.is_empty() { words } else { format!("{words}\n{heading}\n{recent}") }
+        }
+        Notice::TakenAway { to } => language.pick(
+            format!("您离线期间，这位客户已转给客服 {to} 接待。"),
+            format!("オフラインの間に、このお客様は {to} の担当になりました。"),
+            format!("While you were offline this customer was given to {to}."),
+        ),
+    };
+    format!("{SIGNATURE}{words}")
+}

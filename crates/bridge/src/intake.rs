@@ -216,9 +216,14 @@ pub(crate) async fn ghost_for(
     }
     let customer = tx.customer(&account.id, openid).await?.ok_or(Error::Unknown("customer"))?;
     let generation = customer.generation + 1;
+    let names = names(account, openid, generation);
+    Ok(tx.plan_ghost(&account.id, openid, generation, &names, now).await?.user_id)
+}
+
+/// The UserIDs that a ghost may have, best first.
+pub(crate) fn names(account: &Account, openid: &str, generation: i64) -> Vec<String> {
     let plain = desk::ghost::user_id(&account.id, openid, generation);
     let digest = desk::ghost::user_id_by_digest(&account.id, openid, generation);
     let is_agent = account.agents.iter().any(|agent| agent.eq_ignore_ascii_case(&plain));
-    let names = if is_agent { vec![digest] } else { vec![plain, digest] };
-    Ok(tx.plan_ghost(&account.id, openid, generation, &names, now).await?.user_id)
+    if is_agent { vec![digest] } else { vec![plain, digest] }
 }

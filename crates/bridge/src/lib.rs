@@ -11,6 +11,7 @@ mod answer;
 mod arrive;
 mod convert;
 mod ghosts;
+mod import;
 mod intake;
 mod limiter;
 mod notice;
@@ -21,6 +22,7 @@ mod webhook;
 mod worker;
 
 pub use account::{Account, OnUnsubscribe, Patience};
+pub use import::{ImportError, ImportWatcher, NotImported};
 pub use worker::{Timing, Worker};
 
 use desk::{Clock, Entropy};
@@ -44,6 +46,7 @@ struct Inner {
     accounts: HashMap<String, Account>,
     im: im::Client,
     im_rate: Limiter,
+    im_calls_per_second: u32,
     tokens: TokenKeeper,
     patience: Patience,
     work: Notify,
@@ -69,6 +72,7 @@ impl Bridge {
             accounts,
             im,
             im_rate: Limiter::new(im_rate),
+            im_calls_per_second: im_rate,
             tokens,
             patience,
             work: Notify::new(),

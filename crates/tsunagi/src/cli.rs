@@ -25,6 +25,11 @@ enum Command {
     Serve(ConfigArgs),
     /// Look whether everything is set up, and say what to do about what is not.
     Check(crate::check::CheckArgs),
+    /// About customers' accounts in IM.
+    Accounts {
+        #[command(subcommand)]
+        command: AccountsCommand,
+    },
     /// Make a UserSig, or look into one.
     Usersig(UsersigArgs),
     /// About the configuration file.
@@ -54,6 +59,12 @@ struct UsersigArgs {
     verify: Option<String>,
     #[command(flatten)]
     config: ConfigArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum AccountsCommand {
+    /// Give every follower a chat partner in IM; goes on where it was interrupted.
+    Import(crate::import::ImportArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -101,6 +112,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(args) => runtime(crate::demo::run(args)),
         Command::Serve(args) => serve_command(&args.config),
         Command::Check(args) => runtime(crate::check::run(args)),
+        Command::Accounts { command: AccountsCommand::Import(args) } => runtime(crate::import::run(args)),
         Command::Usersig(args) => usersig(args),
         Command::Config { command: ConfigCommand::Example } => say(config::EXAMPLE.trim_end()),
     };

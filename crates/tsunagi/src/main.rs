@@ -3,12 +3,14 @@
 //! Start with `cli.rs`; `serve/` joins the rooms, `http/` takes webhooks, `config/` reads the file.
 
 mod admin;
+mod beside;
 mod check;
 mod cli;
 mod config;
 #[cfg(feature = "demo")]
 mod demo;
 mod http;
+mod import;
 mod logging;
 mod serve;
 

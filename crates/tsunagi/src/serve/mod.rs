@@ -4,7 +4,7 @@
 //! are answered, lanes end the step that they are in, the store is closed.
 
 mod housekeeping;
-mod wiring;
+pub(crate) mod wiring;
 
 use crate::admin::{Admin, Readiness};
 use crate::config::{Config, Reply};

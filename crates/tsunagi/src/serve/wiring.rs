@@ -15,7 +15,7 @@ pub(super) fn store_url(config: &Config) -> &str {
     config.store.url.expose_secret()
 }
 
-pub(super) fn bridge(
+pub(crate) fn bridge(
     config: &Config,
     store: Store,
     clock: Clock,

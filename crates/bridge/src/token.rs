@@ -22,7 +22,7 @@ pub(crate) struct TokenKeeper {
     store: Store,
     clock: Clock,
     me: String,
-    /// Per account.
+    /// Per AppID.
     accounts: Mutex<HashMap<String, Gate>>,
 }
 
@@ -64,7 +64,7 @@ impl TokenKeeper {
         }
         let gate = {
             let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-            accounts.entry(account.id.clone()).or_default().clone()
+            accounts.entry(account.app_id.clone()).or_default().clone()
         };
         let mut last_failure = gate.lock().await;
         // Whoever held the gate before may have brought what we want.
@@ -97,7 +97,7 @@ impl TokenKeeper {
         refused: Option<&SecretString>,
         margin: Millis,
     ) -> Result<Option<SecretString>, Trouble> {
-        let stored = self.store.token(&account.id).await.map_err(|error| Trouble::store(&error))?;
+        let stored = self.store.token(&account.app_id).await.map_err(|error| Trouble::store(&error))?;
         let now = self.clock.now();
         Ok(stored
             .filter(|stored| now < stored.expires_at - margin)
@@ -112,7 +112,7 @@ impl TokenKeeper {
         refused: Option<&SecretString>,
     ) -> Result<SecretString, Trouble> {
         let until = Instant::now() + Duration::from_millis(LOCK as u64);
-        while !self.store.lock_token(&account.id, &self.me, LOCK).await.map_err(|e| Trouble::store(&e))? {
+        while !self.store.lock_token(&account.app_id, &self.me, LOCK).await.map_err(|e| Trouble::store(&e))? {
             if Instant::now() > until {
                 return Err(Trouble { tried: Tried::NotSent, detail: "token locked".into() });
             }
@@ -124,7 +124,7 @@ impl TokenKeeper {
         // The node that had the lock may have brought one between our last look and our turn.
         if let Some(token) = self.usable(account, refused, MARGIN).await? {
             self.store
-                .unlock_token(&account.id, &self.me, None)
+                .unlock_token(&account.app_id, &self.me, None)
                 .await
                 .map_err(|error| Trouble::store(&error))?;
             return Ok(token);
@@ -144,7 +144,7 @@ impl TokenKeeper {
             Err(error) => (None, Err(Trouble::token(account, &error))),
         };
         self.store
-            .unlock_token(&account.id, &self.me, fetched)
+            .unlock_token(&account.app_id, &self.me, fetched)
             .await
             .map_err(|error| Trouble::store(&error))?;
         faults::point("token.after_commit");

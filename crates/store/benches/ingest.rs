@@ -181,7 +181,7 @@ impl Arrivals {
             query: None,
             body: "新商品の販売".bytes().cycle().take(BODY).collect(),
             reply: None,
-            work: if event { Work::Nothing } else { Work::Customer { openid, effect } },
+            work: if event { Work::Nothing } else { Work::Customer { openid, said_at: 1, effect } },
             trace: None,
         }
     }

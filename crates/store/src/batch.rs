@@ -99,7 +99,7 @@ struct Customers {
 async fn touch_customers(tx: &mut Tx<'_>, fresh: &[&Arrival], idle: Millis) -> Result<Customers, Error> {
     let mut runs: BTreeMap<(&str, &str), Vec<Vec<&Arrival>>> = BTreeMap::new();
     for arrival in fresh {
-        let Work::Customer { openid, effect } = &arrival.work else { continue };
+        let Work::Customer { openid, effect, .. } = &arrival.work else { continue };
         let runs = runs.entry((arrival.account.as_str(), openid.as_str())).or_default();
         let extends = matches!(effect, Effect::Write { .. })
             && runs.last().is_some_and(|run| matches!(run[0].effect(), Some(Effect::Write { .. })));
@@ -159,7 +159,7 @@ async fn upsert_customers(
         Conn::Sqlite(conn) => {
             let rows = json_rows(heads.iter().map(|(account, openid, run)| {
                 // The newest of the run keeps the conversation alive.
-                (*account, *openid, run[0].subscribed(), run[0].candidate(), newest(run))
+                (*account, *openid, run[0].subscribed(), run[0].candidate(), newest(run), said_at(run))
             }));
             sqlx::query_as(dialect::UPSERT_CUSTOMER.sqlite)
                 .bind(rows)
@@ -174,12 +174,23 @@ async fn upsert_customers(
                 .bind(column(heads, |h| h.2[0].subscribed()))
                 .bind(column(heads, |h| h.2[0].candidate()))
                 .bind(column(heads, |h| newest(h.2)))
+                .bind(column(heads, |h| said_at(h.2)))
                 .bind(idle)
                 .fetch_all(&mut **conn)
                 .await?
         }
     };
     Ok(rows.into_iter().filter_map(|(account, openid, open)| Some(((account, openid), open?))).collect())
+}
+
+/// When it was said, by WeChat's clock; negative for messages.
+fn said_at(run: &[&Arrival]) -> Millis {
+    let said = run.iter().filter_map(|arrival| match &arrival.work {
+        Work::Customer { said_at, .. } => Some(*said_at),
+        _ => None,
+    });
+    let newest = said.max().unwrap_or(0);
+    if matches!(run[0].effect(), Some(Effect::Write { .. })) { -newest } else { newest }
 }
 
 fn newest(run: &[&Arrival]) -> Millis {

@@ -57,10 +57,17 @@ pub(crate) const SELECT_GHOSTS: Text = Text {
 macro_rules! upsert_customer {
     ($rows:literal, $idle:literal) => {
         concat!(
-            "INSERT INTO customer (account, openid, subscribed, conversation, conversation_at, generation, msg_seq, created_at) ",
+            "INSERT INTO customer (account, openid, subscribed, conversation, conversation_at, generation, msg_seq, created_at, event_at) ",
             $rows,
-            " ON CONFLICT (account, openid) DO UPDATE SET subscribed = excluded.subscribed, \
+            " ON CONFLICT (account, openid) DO UPDATE SET \
+              subscribed = CASE \
+                WHEN excluded.event_at > 0 AND excluded.event_at < customer.event_at THEN customer.subscribed \
+                WHEN excluded.event_at < 0 AND customer.subscribed = 0 AND -excluded.event_at <= customer.event_at THEN 0 \
+                ELSE excluded.subscribed END, \
+              event_at = CASE WHEN excluded.event_at > customer.event_at AND excluded.event_at > 0 \
+                THEN excluded.event_at ELSE customer.event_at END, \
               conversation = CASE \
+                WHEN excluded.subscribed = 0 AND excluded.event_at < customer.event_at THEN customer.conversation \
                 WHEN excluded.subscribed = 0 THEN NULL \
                 WHEN excluded.conversation IS NULL THEN customer.conversation \
                 WHEN customer.conversation IS NULL THEN excluded.conversation \
@@ -75,18 +82,23 @@ macro_rules! upsert_customer {
     };
 }
 
-/// account, openid, subscribed, conversation (a candidate, or null), at; then the idle time in ms.
+/// account, openid, subscribed, conversation (a candidate, or null), at, CreateTime in ms (of a follow or unfollow; that
+/// of a message with a minus sign); then the idle time in ms.
+///
+/// WeChat keeps no order: what was said before an unfollow and comes after it does not make a follower, and an unfollow
+/// that comes after a newer follow does nothing. Of one second, an unfollow comes last and a follow after it.
 ///
 /// A candidate becomes the conversation only where none is open, or the open one has been idle: one
 /// conditional update, so that two quick messages open one conversation.
 pub(crate) const UPSERT_CUSTOMER: Text = Text {
     sqlite: upsert_customer!(
-        "SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 0, 0, value ->> 4 FROM json_each($1) WHERE true",
+        "SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 0, 0, value ->> 4, value ->> 5 FROM json_each($1) WHERE true",
         "$2"
     ),
     postgres: upsert_customer!(
-        "SELECT a, o, s, c, t, 0, 0, t FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[]) AS new (a, o, s, c, t)",
-        "$6"
+        "SELECT a, o, s, c, t, 0, 0, t, e \
+         FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[]) AS new (a, o, s, c, t, e)",
+        "$7"
     ),
 };
 

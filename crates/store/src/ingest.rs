@@ -60,6 +60,8 @@ pub enum Work {
     Customer {
         /// Whose lane.
         openid: String,
+        /// When it was said, by WeChat's clock (CreateTime).
+        said_at: Millis,
         /// What it does to the customer's row at once.
         effect: Effect,
     },

@@ -316,6 +316,40 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Keeps a word with the head.
+    pub async fn note_job(&mut self, lane: &Lane, job: &Job, note: &str) -> Result<(), Error> {
+        self.fence(lane).await?;
+        execute!(
+            self,
+            "UPDATE job SET note = $3 WHERE lane = $1 AND position = $2",
+            lane.id.as_str(),
+            job.position,
+            note
+        )?;
+        Ok(())
+    }
+
+    /// Makes lanes ready at once that were put off for longer than `delay` ms: their account is served again. Gives how
+    /// many.
+    pub async fn wake_lanes(&mut self, account: &str, delay: Millis) -> Result<u64, Error> {
+        Ok(execute!(
+            self,
+            "UPDATE lane SET ready_at = (SELECT now FROM clock) \
+             WHERE account = $1 AND holder IS NULL AND ready_at > (SELECT now FROM clock) + $2",
+            account,
+            delay
+        )?)
+    }
+
+    /// How many jobs wait for accounts, by account.
+    pub async fn waiting_accounts(&mut self) -> Result<Vec<(String, i64)>, Error> {
+        Ok(rows!(
+            self,
+            (String, i64),
+            "SELECT account, CAST(SUM(tail - head) AS BIGINT) FROM lane WHERE ready_at IS NOT NULL GROUP BY account"
+        )?)
+    }
+
     /// Releases the lane; its head is tried again after `delay` ms.
     pub async fn put_off(&mut self, lane: &Lane, job: &Job, delay: Millis) -> Result<(), Error> {
         self.release(lane, delay).await?;

@@ -280,6 +280,32 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Sends what is left of a message to another agent.
+    pub async fn change_recipient(&mut self, message: &str, recipient: &str) -> Result<(), Error> {
+        execute!(
+            self,
+            "UPDATE delivery SET recipient = $2 WHERE message = $1 AND state = 'waiting'",
+            message,
+            recipient
+        )?;
+        Ok(())
+    }
+
+    /// The last words of the customer in a conversation, the oldest first.
+    pub async fn recent_words(&mut self, conversation: &str, most: i64) -> Result<Vec<String>, Error> {
+        let rows = crate::sql::rows!(
+            self,
+            (String,),
+            "SELECT d.body FROM conversation c \
+             JOIN message m ON m.account = c.account AND m.openid = c.openid AND m.conversation = c.id AND m.direction = 'in' \
+             JOIN delivery d ON d.message = m.id \
+             WHERE c.id = $1 ORDER BY m.id DESC, d.part DESC LIMIT $2",
+            conversation,
+            most
+        )?;
+        Ok(rows.into_iter().rev().map(|(body,)| body).collect())
+    }
+
     /// Fails what is left of a message after one of its parts failed or is unsure.
     pub async fn fail_rest(&mut self, message: &str, now: Millis) -> Result<(), Error> {
         execute!(

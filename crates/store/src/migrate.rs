@@ -6,6 +6,7 @@ use sqlx::AssertSqlSafe;
 
 const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../migrations/0001_spine.sql")),
+    (2, include_str!("../migrations/0002_desk.sql")),
     (3, include_str!("../migrations/0003_operations.sql")),
     (4, include_str!("../migrations/0004_import.sql")),
 ];

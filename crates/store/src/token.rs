@@ -1,4 +1,4 @@
-//! The access_token of each account: one for all nodes, fetched by one of them at a time.
+//! The access_token of each app: one for all nodes, fetched by one of them at a time.
 
 use crate::open::Store;
 use crate::sql::{Error, execute, row};
@@ -20,16 +20,16 @@ impl std::fmt::Debug for StoredToken {
 }
 
 impl Store {
-    /// The stored token of an account.
-    pub async fn token(&self, account: &str) -> Result<Option<StoredToken>, Error> {
-        let account = account.to_owned();
+    /// The stored token of an app.
+    pub async fn token(&self, app_id: &str) -> Result<Option<StoredToken>, Error> {
+        let app_id = app_id.to_owned();
         self.read(move |tx| {
             Box::pin(async move {
                 let row = row!(
                     tx,
                     (String, i64),
-                    "SELECT token, expires_at FROM token WHERE account = $1 AND token <> ''",
-                    account.as_str()
+                    "SELECT token, expires_at FROM token WHERE app_id = $1 AND token <> ''",
+                    app_id.as_str()
                 )?;
                 Ok(row.map(|(token, expires_at)| StoredToken { token, expires_at }))
             })
@@ -37,18 +37,18 @@ impl Store {
         .await
     }
 
-    /// Tries to become the one who fetches the account's next token, for `lease` ms of the database's clock.
-    pub async fn lock_token(&self, account: &str, refresher: &str, lease: Millis) -> Result<bool, Error> {
-        let (account, refresher) = (account.to_owned(), refresher.to_owned());
+    /// Tries to become the one who fetches the app's next token, for `lease` ms of the database's clock.
+    pub async fn lock_token(&self, app_id: &str, refresher: &str, lease: Millis) -> Result<bool, Error> {
+        let (app_id, refresher) = (app_id.to_owned(), refresher.to_owned());
         self.write(move |tx| {
             Box::pin(async move {
                 let locked = execute!(
                     tx,
-                    "INSERT INTO token (account, token, expires_at, refresher, refresh_until) \
+                    "INSERT INTO token (app_id, token, expires_at, refresher, refresh_until) \
                      VALUES ($1, '', 0, $2, (SELECT now FROM clock) + $3) \
-                     ON CONFLICT (account) DO UPDATE SET refresher = excluded.refresher, refresh_until = excluded.refresh_until \
+                     ON CONFLICT (app_id) DO UPDATE SET refresher = excluded.refresher, refresh_until = excluded.refresh_until \
                      WHERE token.refresh_until < (SELECT now FROM clock)",
-                    account.as_str(),
+                    app_id.as_str(),
                     refresher.as_str(),
                     lease
                 )?;
@@ -62,11 +62,11 @@ impl Store {
     /// with an empty one) only gives it back, and the old one stays. Who no longer holds it changes nothing.
     pub async fn unlock_token(
         &self,
-        account: &str,
+        app_id: &str,
         refresher: &str,
         fetched: Option<StoredToken>,
     ) -> Result<(), Error> {
-        let (account, refresher) = (account.to_owned(), refresher.to_owned());
+        let (app_id, refresher) = (app_id.to_owned(), refresher.to_owned());
         // An empty answer is none: the old token may still be good.
         let fetched = fetched.filter(|new| !new.token.is_empty());
         let (token, expires_at) = fetched.map_or((None, None), |new| (Some(new.token), Some(new.expires_at)));
@@ -76,8 +76,8 @@ impl Store {
                     tx,
                     "UPDATE token SET token = COALESCE($3, token), expires_at = COALESCE($4, expires_at), \
                        refresher = NULL, refresh_until = 0 \
-                     WHERE account = $1 AND refresher = $2",
-                    account.as_str(),
+                     WHERE app_id = $1 AND refresher = $2",
+                    app_id.as_str(),
                     refresher.as_str(),
                     token.as_deref(),
                     expires_at

@@ -65,7 +65,10 @@ pub(crate) fn says(openid: &str) -> Arrival {
 /// A customer writes, and the message has this MsgId.
 pub(crate) fn says_as(openid: &str, msg_id: u64) -> Arrival {
     let effect = Effect::Write { conversation: id(), waiting: Some(WAITING.to_vec()) };
-    arrival(format!("m:{msg_id:020}:{SHOP}:{openid}"), Work::Customer { openid: openid.into(), effect })
+    arrival(
+        format!("m:{msg_id:020}:{SHOP}:{openid}"),
+        Work::Customer { openid: openid.into(), said_at: NOW, effect },
+    )
 }
 
 /// The same webhook once more: another request, so another id.
@@ -79,12 +82,12 @@ pub(crate) fn again(first: &Arrival) -> Arrival {
 }
 
 pub(crate) fn follows(openid: &str) -> Arrival {
-    let work = Work::Customer { openid: openid.into(), effect: Effect::Follow };
+    let work = Work::Customer { openid: openid.into(), said_at: NOW, effect: Effect::Follow };
     Arrival { reply: Some(b"welcome".to_vec()), ..arrival(format!("e:{}", number()), work) }
 }
 
 pub(crate) fn unfollows(openid: &str) -> Arrival {
-    let work = Work::Customer { openid: openid.into(), effect: Effect::Unfollow };
+    let work = Work::Customer { openid: openid.into(), said_at: NOW, effect: Effect::Unfollow };
     arrival(format!("e:{}", number()), work)
 }
 

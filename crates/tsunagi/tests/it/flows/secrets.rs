@@ -107,7 +107,7 @@ async fn f66_no_secret_no_openid_and_no_words_are_in_logs_metrics_or_error_answe
         everything_goes_wrong(&world, &mut shown).await;
         world.drained().await;
         let (shop, app) = (WechatAccountConfig::shop(), ImConfig::shop());
-        let tokens = world.database.pairs("SELECT account, token FROM token").await;
+        let tokens = world.database.pairs("SELECT app_id, token FROM token").await;
         assert_eq!(tokens.len(), 1);
         let mut secrets: Vec<(&str, String)> = vec![
             ("AppSecret", shop.app_secret),

@@ -52,7 +52,7 @@ async fn f26_a_token_that_dies_in_a_burst_is_fetched_once_and_each_request_repea
             assert_eq!(received.iter().filter(|shown| **shown == text).count(), 1);
         }
         assert_eq!(world.notices().await, 0);
-        let stored = world.database.pairs("SELECT account, token FROM token").await;
+        let stored = world.database.pairs("SELECT app_id, token FROM token").await;
         assert!(stored.len() == 1 && stored[0].1.starts_with("sim_"));
     })
     .await;
@@ -89,11 +89,11 @@ async fn f28_the_old_token_is_used_while_it_lives_and_no_other_can_be_had() {
         let ghost = world.opened(OPENID, "question").await;
         world.agent_says(&ghost, "warm").await;
         world.customer_sees("warm").await;
-        let (_, before) = world.database.pairs("SELECT account, token FROM token").await.remove(0);
+        let (_, before) = world.database.pairs("SELECT app_id, token FROM token").await.remove(0);
         // Two minutes to live: time to renew it, and WeChat gives none.
         world
             .database
-            .pairs("UPDATE token SET expires_at = expires_at - 7080000 RETURNING account, token")
+            .pairs("UPDATE token SET expires_at = expires_at - 7080000 RETURNING app_id, token")
             .await;
         world.fault(Fault::once("wechat.token", Kind::Status).value(503)).await;
         world
@@ -106,7 +106,7 @@ async fn f28_the_old_token_is_used_while_it_lives_and_no_other_can_be_had() {
         }
         let asked = world.lines(|line| line["kind"] == "fault").await.len();
         assert!((1..=2).contains(&asked), "it asked {asked} times");
-        let (_, after) = world.database.pairs("SELECT account, token FROM token").await.remove(0);
+        let (_, after) = world.database.pairs("SELECT app_id, token FROM token").await.remove(0);
         assert_eq!(before, after);
         assert_eq!(world.notices().await, 0);
     })

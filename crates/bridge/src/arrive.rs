@@ -67,7 +67,11 @@ impl Bridge {
             PushBody::Event(_) => None,
         };
         let work = match effect {
-            Some(effect) if !push.from.is_empty() => Work::Customer { openid: push.from.clone(), effect },
+            Some(effect) if !push.from.is_empty() => Work::Customer {
+                openid: push.from.clone(),
+                said_at: push.create_time.unwrap_or(received_at),
+                effect,
+            },
             _ => Work::Nothing,
         };
         Arrival {

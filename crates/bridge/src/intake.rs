@@ -179,9 +179,9 @@ async fn agent_for(
     };
     match tx.conversation_agent(conversation).await? {
         Some(agent) if account.agents.contains(&agent) => Ok(agent),
-        Some(_) => {
+        Some(from) => {
             let agent = least_busy(tx, account).await?;
-            tx.assign_conversation(conversation, &agent).await?;
+            tx.reassign(conversation, &from, &agent).await?;
             Ok(agent)
         }
         None => {
@@ -195,8 +195,9 @@ async fn agent_for(
 /// The agent with the fewest open conversations; the first of those.
 async fn least_busy(tx: &mut Tx<'_>, account: &Account) -> Result<String, Error> {
     let mut fewest: Option<(i64, &String)> = None;
+    let loads = tx.loads(&account.id).await?;
     for agent in &account.agents {
-        let open = tx.open_conversations(&account.id, agent).await?;
+        let open = loads.iter().find(|(who, _)| who == agent).map_or(0, |(_, open)| *open);
         if fewest.is_none_or(|(least, _)| open < least) {
             fewest = Some((open, agent));
         }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Wait, answer, complain, read};
+use crate::config::{self as data, Mode, WechatAccountConfig};
 use crate::wechat::customers::{self, Started};
 use crate::wechat::formats::{Format, samples};
 use crate::wechat::media::{Media, MediaKind};
@@ -23,8 +24,10 @@ pub(super) fn router() -> Router<Arc<World>> {
     Router::new()
         .route("/sim/wechat/{app_id}/verify", post(check_url))
         .route("/sim/wechat/{app_id}/revoke_tokens", post(revoke))
+        .route("/sim/wechat/{app_id}/console", post(console))
         .route("/sim/wechat/{app_id}/config", get(config).post(change_config))
         .route("/sim/wechat/{app_id}/customers/seed", post(seed))
+        .route("/sim/wechat/{app_id}/customers/{openid}", get(customer))
         .route("/sim/wechat/{app_id}/customers/{openid}/follow", post(follow))
         .route("/sim/wechat/{app_id}/customers/{openid}/unfollow", post(unfollow))
         .route("/sim/wechat/{app_id}/customers/{openid}/say", post(say))
@@ -58,6 +61,48 @@ async fn tell(started: Option<Started>, wait: &Wait) -> Response {
 
 async fn check_url(State(world): State<Arc<World>>, Path(app_id): Path<String>) -> Response {
     verify::verify(&world, &app_id).await.map_or_else(no_account, |outcome| answer(&outcome))
+}
+
+/// The server settings of the console; fields that are left out stay as they are.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Console {
+    webhook_url: Option<String>,
+    token: Option<String>,
+    encoding_aes_key: Option<String>,
+    mode: Option<Mode>,
+    format: Option<data::Format>,
+}
+
+async fn console(State(world): State<Arc<World>>, Path(app_id): Path<String>, body: Bytes) -> Response {
+    let asked: Console = match read(&body) {
+        Ok(asked) => asked,
+        Err(complaint) => return *complaint,
+    };
+    let config = world.wechat().accounts.get(&app_id).map(|account| account.config.clone());
+    let Some(now) = config else { return no_account() };
+    let config = WechatAccountConfig {
+        webhook_url: asked.webhook_url.or(now.webhook_url),
+        token: asked.token.unwrap_or(now.token),
+        encoding_aes_key: asked.encoding_aes_key.or(now.encoding_aes_key),
+        mode: asked.mode.unwrap_or(now.mode),
+        format: asked.format.unwrap_or(now.format),
+        ..now
+    };
+    match verify::submit(&world, config).await {
+        Ok(()) => answer(&json!({"ok": true})),
+        Err(error) => complain(StatusCode::CONFLICT, &error),
+    }
+}
+
+async fn customer(State(world): State<Arc<World>>, Path((app_id, openid)): Customer) -> Response {
+    let now_ms = world.clock.now_ms();
+    let mut wechat = world.wechat();
+    let Some(account) = wechat.accounts.get_mut(&app_id) else { return no_account() };
+    match account.known(&openid) {
+        Some(customer) => answer(&customer.told(now_ms)),
+        None => complain(StatusCode::NOT_FOUND, "no such customer"),
+    }
 }
 
 async fn revoke(State(world): State<Arc<World>>, Path(app_id): Path<String>) -> Response {

@@ -29,8 +29,11 @@ pub(crate) enum Content {
 }
 
 /// One attempt, ready to be sent.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Request {
+    /// The account as it was set up then: the answer is judged by it, though the console may have been changed since.
+    pub(crate) account: WechatAccountConfig,
+    pub(crate) key: Option<::wechat::AesKey>,
     pub(crate) url: String,
     pub(crate) content_type: &'static str,
     pub(crate) body: Vec<u8>,
@@ -67,9 +70,14 @@ pub(crate) fn request(
         Format::Xml => "text/xml",
         Format::Json => "application/json",
     };
-    let (Some(key), true) = (key, config.mode != Mode::Plain) else {
-        return Request { url, content_type, body: plain };
+    let made = |url: String, body: Vec<u8>| Request {
+        account: config.clone(),
+        key: key.cloned(),
+        url,
+        content_type,
+        body,
     };
+    let (Some(key), true) = (key, config.mode != Mode::Plain) else { return made(url, plain) };
     let encrypt = key.encrypt(&config.app_id, chance.prefix16(), &plain);
     let msg_signature = sign(&[&config.token, &timestamp, &nonce, &encrypt]);
     let _ = write!(url, "&encrypt_type=aes&msg_signature={msg_signature}");
@@ -79,7 +87,7 @@ pub(crate) fn request(
         _ => vec![to],
     };
     fields.push(("Encrypt".to_owned(), encrypt.into()));
-    Request { url, content_type, body: render(config.format, &fields) }
+    made(url, render(config.format, &fields))
 }
 
 fn render(format: Format, fields: &[(String, Value)]) -> Vec<u8> {

@@ -24,7 +24,7 @@ mod windows;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(crate) use api::router;
 pub(crate) use document::Push;
@@ -180,6 +180,14 @@ impl Customer {
             self.since_s = now_ms.div_euclid(1000);
         }
         self.follows = true;
+    }
+
+    /// All about her, for the control endpoint.
+    pub(crate) fn told(&self, now_ms: i64) -> Value {
+        json!({"follows": self.follows, "since": self.since_s, "scene": self.scene, "remark": self.remark,
+               "windows": self.windows.told(now_ms), "typing": self.typing_until_ms > now_ms,
+               "with_kf": self.served_until_ms > now_ms, "blocked": self.blocked,
+               "refuses_messages": self.refuses_messages, "lines": self.transcript.len()})
     }
 
     /// Puts a line into the chat.

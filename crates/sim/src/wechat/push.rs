@@ -197,7 +197,7 @@ async fn send(world: &World, push: &Push, request: &Request) -> Attempt {
         return Attempt::Failed(None, "account gone");
     };
     let judge =
-        Judge { config: &account.config, key: account.key.as_ref(), openid: &push.openid, to: &push.what };
+        Judge { config: &request.account, key: request.key.as_ref(), openid: &push.openid, to: &push.what };
     let verdict = match judge.judge(&body) {
         Verdict::Shown(Shown { file: Some((media_id, kinds)), .. })
             if !account.media.usable(&media_id, kinds, world.clock.now_ms()) =>
@@ -293,4 +293,22 @@ fn note(
                "attempt": attempt, "status": status, "outcome": outcome, "detail": detail,
                "fault": fault.map(|f| f.kind), "took_ms": started.elapsed().as_millis() as u64}),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_jitter_within_its_bound() {
+        let most = Duration::from_millis(300);
+        let settings = PushConfig { jitter: most, ..PushConfig::default() };
+        let of = |seed| {
+            let chance = Chance::new(seed);
+            (0..50).map(|_| jitter(&settings, &chance)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(7), of(7));
+        assert!(of(7) != of(8) && of(7).iter().all(|pause| *pause <= most));
+        assert_eq!(jitter(&PushConfig::default(), &Chance::new(7)), Duration::ZERO);
+    }
 }

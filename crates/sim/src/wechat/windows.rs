@@ -4,10 +4,14 @@
 //! (what the real cloud does there is not known); a new message replaces the allowance of the one before, or adds to it,
 //! as [`WindowRule`] says.
 
+use serde::Serialize;
+use serde_json::{Value, json};
+
 use super::rules::WindowRule;
 
 /// What the customer did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Action {
     /// Any message: 5 in 48 h.
     Message,
@@ -75,6 +79,12 @@ impl Windows {
         if let (false, Some(left)) = (unlimited, open.next().and_then(|grant| grant.left.as_mut())) {
             *left -= 1;
         }
+    }
+
+    /// The open ones; `left` is null where there is no count.
+    pub(crate) fn told(&self, now_ms: i64) -> Value {
+        let open = self.0.iter().filter(|grant| grant.until_ms > now_ms);
+        open.map(|g| json!({"action": g.action, "left": g.left, "until_ms": g.until_ms})).collect()
     }
 
     /// After an unfollow.

@@ -4,13 +4,17 @@
 
 mod support;
 
+mod api;
 mod callbacks;
 mod clients;
 mod custom_send;
+mod customers;
 mod faults;
 mod im_rest;
+mod media;
 mod page;
 mod push;
 mod quotas;
+mod readme;
 mod tokens;
 mod users;

@@ -220,3 +220,93 @@ async fn f17_verification_wants_the_echostr_byte_for_byte() {
     let (_sim, control) = sim(|_| ()).await;
     assert!(!control.verify(APP).await.unwrap(), "no address is set");
 }
+
+fn passive(msg_type: &str, payload: &str) -> String {
+    let text = "<Content><![CDATA[x]]></Content>";
+    reply("x").replace("<![CDATA[text]]>", &format!("<![CDATA[{msg_type}]]>")).replace(text, payload)
+}
+
+#[tokio::test]
+async fn passive_replies_with_files_need_files_that_are_there() {
+    let (sim, control) = sim(|_| ()).await;
+    for (kind, element) in [("image", "Image"), ("voice", "Voice"), ("video", "Video")] {
+        let made = control.post(&format!("/sim/wechat/{APP}/media"), json!({"type": kind})).await.unwrap();
+        let good = made["media_id"].as_str().unwrap().to_owned();
+        for (id, outcome) in [(good.as_str(), "reply"), ("nothing", "malformed")] {
+            let payload = format!("<{element}><MediaId><![CDATA[{id}]]></MediaId></{element}>");
+            let webhook = Webhook::saying(&passive(kind, &payload)).await;
+            control.configure(json!({"webhook_url": webhook.url})).await.unwrap();
+            assert_eq!(control.say(APP, USER, "在吗").await.unwrap().outcome, outcome, "{kind}");
+        }
+        let lines = control.transcript(APP, USER).await.unwrap();
+        let shown = lines.iter().rfind(|line| line.via == "passive_reply").unwrap();
+        assert_eq!(shown.fields.as_ref().unwrap()["MediaId"], good.as_str());
+    }
+    drop(sim);
+}
+
+#[tokio::test]
+async fn a_reply_to_a_message_has_one_article_and_a_reply_to_a_click_eight() {
+    let item = "<item><Title>a</Title><Description>b</Description><PicUrl>p</PicUrl><Url>u</Url></item>";
+    let payload = format!("<ArticleCount>2</ArticleCount><Articles>{}</Articles>", item.repeat(2));
+    let webhook = Webhook::saying(&passive("news", &payload)).await;
+    let (_sim, control) = wechat(&webhook).await;
+    assert_eq!(control.say(APP, USER, "在吗").await.unwrap().outcome, "malformed");
+    assert_eq!(control.event(APP, USER, "CLICK").await.unwrap().outcome, "reply");
+    let last = control.transcript(APP, USER).await.unwrap().pop().unwrap();
+    assert_eq!(last.fields.unwrap()["Articles"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn f69_a_reply_can_hand_the_customer_over_to_wechats_own_agents() {
+    let webhook = Webhook::saying(&passive("transfer_customer_service", "")).await;
+    let (_sim, control) = wechat(&webhook).await;
+    let report = control.say(APP, USER, "在吗").await.unwrap();
+    assert_eq!((report.attempts, report.outcome.as_str()), (1, "handed_over"));
+    assert!(control.received(APP, USER).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn attempts_start_later_by_a_random_time() {
+    let webhook = Webhook::saying("success").await;
+    let url = webhook.url.clone();
+    let (_sim, control) = sim(|config| {
+        config.wechat[0].webhook_url = Some(url);
+        config.push.jitter = Duration::from_millis(300);
+    })
+    .await;
+    let mut longest = Duration::ZERO;
+    for _ in 0..12 {
+        let started = Instant::now();
+        control.say(APP, USER, "在吗").await.unwrap();
+        longest = longest.max(started.elapsed());
+    }
+    assert!(longest >= Duration::from_millis(100), "{longest:?}");
+    assert_eq!(webhook.seen().len(), 12);
+}
+
+#[tokio::test]
+async fn some_pushes_are_overtaken_by_later_ones() {
+    let webhook = Webhook::saying("success").await;
+    let (_sim, control) = wechat(&webhook).await;
+    control.configure(json!({"push": {"held_percent": 100, "held_ms": 400}})).await.unwrap();
+    control.say_only(APP, USER, "first").await.unwrap();
+    control.configure(json!({"push": {"held_percent": 0}})).await.unwrap();
+    control.say(APP, USER, "second").await.unwrap();
+    eventually(|| webhook.seen().len() == 2).await;
+    let order: Vec<bool> = webhook.seen().iter().map(|seen| seen.body.contains("first")).collect();
+    assert_eq!(order, [false, true]);
+}
+
+#[tokio::test]
+async fn f22_an_answer_is_judged_by_the_settings_that_its_push_was_made_with() {
+    let slowly = Duration::from_millis(100);
+    let webhook = Webhook::start(move |_, seen| (200, slowly, answer_as_gateway(Mode::Secure, seen))).await;
+    let (_sim, control) = wechat(&webhook).await;
+    control.configure(json!({"mode": "secure"})).await.unwrap();
+    control.say_only(APP, USER, "a]]>b 😀").await.unwrap();
+    eventually(|| !webhook.seen().is_empty()).await;
+    control.configure(json!({"mode": "plain", "token": "Other02"})).await.unwrap();
+    let end = control.wait_for(Duration::from_secs(5), |line| line["kind"] == "push_end").await.unwrap();
+    assert_eq!(end["outcome"], "reply");
+}

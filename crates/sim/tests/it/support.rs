@@ -222,3 +222,13 @@ pub(crate) fn relay(text: &str, seq: u32, random: u32) -> Value {
 pub(crate) async fn lines(control: &Control, kind: &str) -> Vec<Value> {
     control.journal(0).await.unwrap().into_iter().filter(|line| line["kind"] == kind).collect()
 }
+
+/// Waits until something is so, for five seconds at most.
+pub(crate) async fn eventually(so: impl Fn() -> bool) {
+    let patience = async {
+        while !so() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), patience).await.unwrap();
+}

@@ -66,3 +66,52 @@ async fn a_million_followers_cost_nothing_and_each_can_act() {
     let gone = get(&sim, "/cgi-bin/user/info", &format!("access_token={token}&openid={last}")).await;
     assert_eq!(gone, json!({"subscribe": 0, "openid": last}));
 }
+
+#[tokio::test]
+async fn f64_users_have_no_name_but_a_scene_a_remark_and_perhaps_a_unionid() {
+    let (sim, control) = sim(|_| ()).await;
+    let token = token(&sim).await;
+    let follow = format!("/sim/wechat/{APP}/customers/{USER}/follow");
+    control.post(&follow, json!({"scene": "shop_12"})).await.unwrap();
+    let info = async |openid: &str| {
+        get(&sim, "/cgi-bin/user/info", &format!("access_token={token}&openid={openid}")).await
+    };
+    let told = info(USER).await;
+    assert_eq!((&told["qr_scene_str"], &told["qr_scene"]), (&json!("shop_12"), &json!(0)));
+    assert_eq!(told["subscribe_scene"], "ADD_SCENE_QR_CODE");
+    assert!((told["subscribe_time"].as_i64().unwrap() - sim.clock().now_ms() / 1000).abs() < 5);
+    for gone in ["nickname", "headimgurl", "sex", "unionid"] {
+        assert!(told.get(gone).is_none(), "{gone}");
+    }
+    assert_eq!(info("oNobody").await["errcode"], 40003);
+
+    let remark = async |remark: &str| {
+        let body = json!({"openid": USER, "remark": remark});
+        call(&sim, &token, "/cgi-bin/user/info/updateremark", body).await["errcode"].clone()
+    };
+    assert_eq!((remark("老客户").await, remark(&"字".repeat(10)).await), (json!(0), json!(40035)));
+    rules(&control, json!({"unionids": true})).await;
+    let told = info(USER).await;
+    assert_eq!(told["remark"], "老客户");
+    assert!(told["unionid"].as_str().unwrap().starts_with("oUnion"));
+}
+
+#[tokio::test]
+async fn a_hundred_users_are_told_of_at_once() {
+    let (sim, control) = sim(|_| ()).await;
+    let token = token(&sim).await;
+    control.post(&format!("/sim/wechat/{APP}/customers/seed"), json!({"count": 101})).await.unwrap();
+    let all = page(&sim, &token, "").await["data"]["openid"].as_array().unwrap().clone();
+    let batch = async |openids: &[Value]| {
+        let list: Vec<_> = openids.iter().map(|openid| json!({"openid": openid, "lang": "zh_CN"})).collect();
+        call(&sim, &token, "/cgi-bin/user/info/batchget", json!({"user_list": list})).await
+    };
+    let told = batch(&all[..100]).await;
+    assert_eq!(told["user_info_list"].as_array().unwrap().len(), 100);
+    assert_eq!(told["user_info_list"][99]["openid"], all[99]);
+    assert_eq!(batch(&all).await["errcode"], 40032);
+    assert_eq!(batch(&[]).await["errcode"], 40032);
+    assert_eq!(batch(&[all[0].clone(), json!("oNobody")]).await["errcode"], 40003);
+    control.unfollow(APP, all[0].as_str().unwrap()).await.unwrap();
+    assert_eq!(batch(&all[..1]).await["user_info_list"], json!([{"subscribe": 0, "openid": all[0]}]));
+}

@@ -1,0 +1,44 @@
+//! The README's tables of the two checklists: nothing is left out, and what they name is there.
+
+use std::path::Path;
+
+const README: &str = include_str!("../../README.md");
+
+/// The rows of the checklist under this heading: item, built in, tested in.
+fn rows(heading: &str) -> Vec<Vec<&'static str>> {
+    let (_, rest) = README.split_once(heading).unwrap_or_else(|| panic!("no heading {heading:?}"));
+    let table = rest.split("\n## ").next().unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| ")).skip(2);
+    rows.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
+}
+
+/// Words in backticks that are paths: `it/push.rs`, `wechat/tokens.rs`.
+fn files(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2).filter(|word| word.ends_with(".rs"))
+}
+
+fn is_there(file: &str) -> bool {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.join("tests").join(file).is_file() || here.join("src").join(file).is_file()
+}
+
+fn check(heading: &str, items: u32) {
+    let rows = rows(heading);
+    for row in &rows {
+        let [item, built, tested] = row[..] else { panic!("three columns: {row:?}") };
+        assert!(!row.iter().any(|cell| cell.contains("not yet")), "{item}");
+        assert!(!built.is_empty(), "{item}");
+        assert!(files(tested).count() > 0, "no test is named for: {item}");
+        for file in files(built).chain(files(tested)) {
+            assert!(is_there(file), "{file}, named for: {item}");
+        }
+    }
+    for n in 1..=items {
+        assert!(rows.iter().any(|row| row[0].starts_with(&format!("{n} "))), "item {n} of {heading}");
+    }
+}
+
+#[test]
+fn every_item_of_the_wechat_checklist_is_built_and_tested() {
+    check("\n## Checklist: WeChat", 8);
+}

@@ -37,7 +37,7 @@ async fn f32_accounts_may_call_what_their_kind_allows() {
         for path in CERTIFIED_ONLY {
             assert_eq!(errcode(path).await == Some(48001), !allowed, "{path} for {kind} {certified}");
         }
-        assert_eq!(errcode("/cgi-bin/getcallbackip").await, None);
+        assert_eq!(errcode("/cgi-bin/getcallbackip").await, Some(43001), "any account, but a GET");
         let quota =
             call(&sim, &token, "/cgi-bin/openapi/quota/get", json!({"cgi_path": "/cgi-bin/user/get"}));
         assert_eq!(quota.await["errcode"], if allowed { 0 } else { 76022 });

@@ -42,3 +42,22 @@ fn check(heading: &str, items: u32) {
 fn every_item_of_the_wechat_checklist_is_built_and_tested() {
     check("\n## Checklist: WeChat", 8);
 }
+
+#[test]
+fn every_target_of_a_fault_is_in_the_readme() {
+    let (_, rest) = README.split_once("\n## WeChat's API").unwrap();
+    let table = rest.split("\n## ").next().unwrap();
+    for target in sim::TARGETS.iter().filter(|t| t.starts_with("wechat.") && **t != "wechat.push") {
+        assert!(table.contains(&format!("| `{target}` |")), "{target}");
+    }
+}
+
+#[test]
+fn every_rule_of_an_account_is_in_the_readme() {
+    let (_, rest) = README.split_once("\n### An account's rules").unwrap();
+    let table = rest.split("\n## ").next().unwrap();
+    let rules = serde_json::to_value(sim::AccountRules::default()).unwrap();
+    for rule in rules.as_object().unwrap().keys() {
+        assert!(table.contains(&format!("`{rule}`")), "{rule}");
+    }
+}

@@ -153,6 +153,9 @@ impl Call {
         if !endpoint.needs.has(certified.0, certified.1) {
             return Err(Refused(48001));
         }
+        if endpoint.get && self.method != Method::GET {
+            return Err(Refused(43001));
+        }
         self.count(&app_id)?;
         Ok(app_id)
     }

@@ -38,6 +38,8 @@ pub(super) struct Endpoint {
     pub(super) path: &'static str,
     pub(super) target: &'static str,
     pub(super) needs: Needs,
+    /// Whether it must be a GET (43001). POSTs say so when they read their body (43002).
+    pub(super) get: bool,
     daily: Option<u64>,
     minute: Option<u64>,
     pub(super) work: Work,
@@ -60,11 +62,15 @@ pub(super) fn find(path: &str) -> Option<&'static Endpoint> {
 }
 
 const fn any(path: &'static str, target: &'static str, work: Work) -> Endpoint {
-    Endpoint { path, target, needs: Needs::Nothing, daily: None, minute: None, work }
+    Endpoint { path, target, needs: Needs::Nothing, get: false, daily: None, minute: None, work }
 }
 
 const fn certified(path: &'static str, target: &'static str, work: Work) -> Endpoint {
-    Endpoint { path, target, needs: Needs::Certification, daily: None, minute: None, work }
+    Endpoint { path, target, needs: Needs::Certification, get: false, daily: None, minute: None, work }
+}
+
+const fn get(endpoint: Endpoint) -> Endpoint {
+    Endpoint { get: true, ..endpoint }
 }
 
 const fn daily(endpoint: Endpoint, daily: u64) -> Endpoint {
@@ -80,10 +86,10 @@ static DOWNLOAD: Endpoint = any("", "wechat.download", Work::Open(media::downloa
 
 /// Daily numbers are those of a newly registered account; per-minute ones are account-specific and mostly not published.
 static TABLE: [Endpoint; 23] = [
-    daily(any("/cgi-bin/token", "wechat.token", Work::Open(token::classic)), 2000),
+    daily(get(any("/cgi-bin/token", "wechat.token", Work::Open(token::classic))), 2000),
     minute(daily(any("/cgi-bin/stable_token", "wechat.token", Work::Open(token::stable)), 500_000), 10_000),
-    any("/cgi-bin/getcallbackip", "wechat.callback_ip", Work::Owned(network::callback_ips)),
-    any("/cgi-bin/get_api_domain_ip", "wechat.api_ip", Work::Owned(network::api_ips)),
+    get(any("/cgi-bin/getcallbackip", "wechat.callback_ip", Work::Owned(network::callback_ips))),
+    get(any("/cgi-bin/get_api_domain_ip", "wechat.api_ip", Work::Owned(network::api_ips))),
     any("/cgi-bin/callback/check", "wechat.callback_check", Work::CallbackCheck),
     any("/cgi-bin/clear_quota", "wechat.clear_quota", Work::Owned(quotas::clear)),
     any("/cgi-bin/clear_quota/v2", "wechat.clear_quota", Work::Open(quotas::clear_by_secret)),
@@ -95,13 +101,13 @@ static TABLE: [Endpoint; 23] = [
         500_000,
     ),
     certified("/cgi-bin/message/custom/typing", "wechat.typing", Work::Owned(typing::typing)),
-    daily(certified("/cgi-bin/user/get", "wechat.user_get", Work::Owned(users::get)), 500),
-    daily(certified("/cgi-bin/user/info", "wechat.user_info", Work::Owned(users::info)), 5_000_000),
+    daily(get(certified("/cgi-bin/user/get", "wechat.user_get", Work::Owned(users::get))), 500),
+    daily(get(certified("/cgi-bin/user/info", "wechat.user_info", Work::Owned(users::info))), 5_000_000),
     certified("/cgi-bin/user/info/batchget", "wechat.user_batchget", Work::Owned(users::batch)),
     daily(certified("/cgi-bin/user/info/updateremark", "wechat.remark", Work::Owned(users::remark)), 10_000),
     daily(certified("/cgi-bin/media/upload", "wechat.media_upload", Work::Owned(media::upload)), 100_000),
-    daily(certified("/cgi-bin/media/get", "wechat.media_get", Work::Owned(media::get)), 200_000),
-    certified("/cgi-bin/media/get/jssdk", "wechat.media_get_jssdk", Work::Owned(media::get_jssdk)),
+    daily(get(certified("/cgi-bin/media/get", "wechat.media_get", Work::Owned(media::get))), 200_000),
+    get(certified("/cgi-bin/media/get/jssdk", "wechat.media_get_jssdk", Work::Owned(media::get_jssdk))),
     certified("/cgi-bin/media/uploadimg", "wechat.media_uploadimg", Work::Owned(media::upload_image)),
     certified("/cgi-bin/material/add_material", "wechat.material", Work::Owned(material::add)),
     certified("/cgi-bin/material/get_material", "wechat.material", Work::Owned(material::get)),

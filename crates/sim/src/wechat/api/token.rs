@@ -10,6 +10,9 @@ use super::{Answer, Call, Refused};
 pub(super) fn classic(call: &mut Call) -> Result<Answer, Refused> {
     let (app_id, secret) = (call.parameter("appid"), call.parameter("secret"));
     call.note("family", "classic");
+    if call.method != Method::GET {
+        return Err(Refused(43001));
+    }
     let grant_type = call.parameter("grant_type");
     admit(call, &grant_type, &app_id, &secret)?;
     let now_s = call.world.clock.now_s();

@@ -153,7 +153,7 @@ impl Bridge {
             Err(_) => false,
         };
         let waited = self.inner.clock.now() - job.since;
-        let again = matches!(told.tried, Tried::NotSent | Tried::Busy | Tried::TooFast | Tried::Setup);
+        let again = matches!(told.tried, Tried::NotSent | Tried::Busy | Tried::TooFast | Tried::Setup(_));
         if !not_enabled && again {
             if waited < DELETION_PATIENCE {
                 return self.put_off(held, &job, self.pause(job.tries)).await;

@@ -94,7 +94,10 @@ impl Bridge {
             Imported::Living => Ok(Step::Again),
             Imported::Renamed(other) => self.hand_over(held, &job, other).await,
             Imported::NotYet(told) if self.out_of_patience(&job, delivery) => {
-                let reason = if told.tried == Tried::Setup { Reason::Setup } else { Reason::Unreachable };
+                let reason = match told.tried {
+                    Tried::Setup(reason) | Tried::Never(reason) => reason,
+                    _ => Reason::Unreachable,
+                };
                 self.settle(held, job, account, delivery, Next::Failed(reason), &told, None).await
             }
             Imported::NotYet(_) => self.put_off(held, &job, self.pause(job.tries)).await,

@@ -167,7 +167,7 @@ impl Trouble {
                 tracing::error!(account = account.id, %errcode, "WeChat gives no access token");
                 let tried = match wechat::token_call_verdict(errcode.code) {
                     wechat::Verdict::Retry | wechat::Verdict::Slow => Tried::NotSent,
-                    _ => Tried::Setup,
+                    _ => Tried::Setup(desk::codes::wechat_token_reason(errcode.code)),
                 };
                 Trouble { tried, detail: format!("token {}", errcode.code) }
             }

@@ -4,6 +4,7 @@
 //! it is looked up in the history before it is repeated ([`after_relay`]). Delays are durations: the store
 //! adds them to its own clock.
 
+use crate::Reason;
 use serde::{Deserialize, Serialize};
 
 /// Where a delivery stands. `Sent`, `Failed` and `Unsure` are final.
@@ -49,80 +50,6 @@ impl DeliveryState {
     }
 }
 
-/// Why a delivery failed. The words for people are in [`crate::words`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// The customer does not follow the account (any more).
-    Unsubscribed,
-    /// 45015: no reply window is open.
-    WindowClosed,
-    /// 45047: the replies of this window are used up.
-    CountUsedUp,
-    /// The customer blocks or cannot receive messages (48002, 43019, 50005, 70000, …).
-    CustomerRefuses,
-    /// WeChat was busy three times (-1).
-    Busy,
-    /// Nothing could be reached for as long as this kind of job may wait.
-    Unreachable,
-    /// The account or the app is set up wrongly (secret, IP list, permission).
-    Setup,
-    /// The content was refused.
-    Content,
-    /// A kind of message that cannot go to WeChat.
-    UnsupportedKind,
-    /// The text is empty.
-    Empty,
-    /// An earlier part of the same message failed or is unsure, so this one was not sent.
-    EarlierPart,
-    /// The operator took it off its lane (`tsunagi jobs drop`).
-    Dropped,
-    /// Anything else that the other side refuses for good.
-    Refused,
-}
-
-impl Reason {
-    /// Reads the word back; `None` for a word that is no reason.
-    pub fn parse(word: &str) -> Option<Reason> {
-        use Reason::*;
-        let all = [
-            Unsubscribed,
-            WindowClosed,
-            CountUsedUp,
-            CustomerRefuses,
-            Busy,
-            Unreachable,
-            Setup,
-            Content,
-            UnsupportedKind,
-            Empty,
-            EarlierPart,
-            Dropped,
-            Refused,
-        ];
-        all.into_iter().find(|reason| reason.as_str() == word)
-    }
-
-    /// The word used in the database, in logs and in metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Reason::Unsubscribed => "unsubscribed",
-            Reason::WindowClosed => "window_closed",
-            Reason::CountUsedUp => "count_used_up",
-            Reason::CustomerRefuses => "customer_refuses",
-            Reason::Busy => "busy",
-            Reason::Unreachable => "unreachable",
-            Reason::Setup => "setup",
-            Reason::Content => "content",
-            Reason::UnsupportedKind => "unsupported_kind",
-            Reason::Empty => "empty",
-            Reason::EarlierPart => "earlier_part",
-            Reason::Dropped => "dropped",
-            Reason::Refused => "refused",
-        }
-    }
-}
-
 /// How one try ended, in words that both protocols share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tried {
@@ -139,7 +66,7 @@ pub enum Tried {
     /// Refused because an account is missing; it has been repaired where that was possible.
     Missing,
     /// Refused because of the set-up; it may be mended by a person.
-    Setup,
+    Setup(Reason),
     /// Refused for good.
     Never(Reason),
 }
@@ -187,8 +114,9 @@ pub fn after_answer(tried: Tried, past: Past) -> Next {
         Tried::Never(reason) => Next::Failed(reason),
         Tried::Busy if past.tries >= BUSY_TRIES => Next::Failed(Reason::Busy),
         Tried::NotSent | Tried::Busy => past.retry(backoff(past, 500, 60_000), Reason::Unreachable),
-        Tried::TooFast => past.retry(60_000 + jitter(past.dice, 10_000), Reason::Busy),
-        Tried::Missing | Tried::Setup => past.retry(backoff(past, 5_000, 300_000), Reason::Setup),
+        Tried::TooFast => past.retry(60_000 + jitter(past.dice, 10_000), Reason::TooFast),
+        Tried::Missing => past.retry(backoff(past, 5_000, 300_000), Reason::ImAccountMissing),
+        Tried::Setup(reason) => past.retry(backoff(past, 5_000, 300_000), reason),
     }
 }
 
@@ -199,9 +127,10 @@ pub fn after_relay(tried: Tried, past: Past) -> Next {
         // Internal errors of IM leave open whether the message was stored.
         Tried::Unclear | Tried::Busy => Next::CheckIn(IM_BACKEND_TIMEOUT_MS + backoff(past, 500, 60_000)),
         Tried::NotSent => past.retry(backoff(past, 500, 60_000), Reason::Unreachable),
-        Tried::TooFast => past.retry(backoff(past, 1_000, 60_000), Reason::Busy),
+        Tried::TooFast => past.retry(backoff(past, 1_000, 60_000), Reason::TooFast),
         Tried::Missing if past.tries <= 2 => Next::RetryIn(0),
-        Tried::Missing | Tried::Setup => past.retry(backoff(past, 5_000, 300_000), Reason::Setup),
+        Tried::Missing => past.retry(backoff(past, 5_000, 300_000), Reason::ImAccountMissing),
+        Tried::Setup(reason) => past.retry(backoff(past, 5_000, 300_000), reason),
         Tried::Never(reason) => Next::Failed(reason),
     }
 }
@@ -251,7 +180,10 @@ mod tests {
     fn what_was_not_sent_is_retried_until_patience_ends() {
         assert!(matches!(after_answer(Tried::NotSent, past(9, 1_000)), Next::RetryIn(1..=72_000)));
         assert_eq!(after_answer(Tried::NotSent, past(9, DAY)), Next::Failed(Reason::Unreachable));
-        assert_eq!(after_answer(Tried::Setup, past(9, DAY)), Next::Failed(Reason::Setup));
+        assert_eq!(
+            after_answer(Tried::Setup(Reason::IpNotListed), past(9, DAY)),
+            Next::Failed(Reason::IpNotListed)
+        );
         assert_eq!(after_relay(Tried::NotSent, past(9, DAY)), Next::Failed(Reason::Unreachable));
     }
 

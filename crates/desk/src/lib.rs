@@ -4,17 +4,20 @@
 //! modules are one rule each: [`ghost`] (who stands for a customer), [`split`] (how a long text is cut),
 //! [`words`] (what the gateway says to people), [`env`](mod@env) (clock and randomness as arguments).
 
+pub mod codes;
 pub mod delivery;
 pub mod env;
 pub mod ghost;
 mod id;
+mod reason;
 pub mod routing;
 pub mod split;
 pub mod words;
 
-pub use delivery::{DeliveryState, Next, Reason, Tried};
+pub use delivery::{DeliveryState, Next, Tried};
 pub use env::{Clock, Entropy};
 pub use id::Id;
+pub use reason::Reason;
 pub use words::Language;
 
 /// Milliseconds since 1970-01-01 UTC: every time in the gateway and its database.

@@ -223,6 +223,11 @@ pub fn verdict(code: i64) -> Verdict {
     }
 }
 
+/// Every code that this version knows, in ascending order.
+pub fn known_codes() -> impl Iterator<Item = i64> {
+    TABLE.iter().map(|entry| entry.0)
+}
+
 /// What an error code means, in a few English words.
 pub fn describe(code: i64) -> &'static str {
     match (entry(code), code) {

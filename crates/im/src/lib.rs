@@ -81,7 +81,7 @@ pub use answer::Answer;
 pub use client::{BaseUrlError, CALL_TIMEOUT, CONNECT_TIMEOUT, CallError, Client, Fault, http};
 pub use client::{CheckedAccount, MAX_ACCOUNTS, MAX_STATUS, NewAccount, OnlineStatus, Presence};
 pub use element::{Element, ImageInfo, Other};
-pub use error_code::{ErrorCode, Verdict, describe, verdict};
+pub use error_code::{ErrorCode, Verdict, describe, known_codes, verdict};
 pub use history::{HistoryMessage, HistoryPage, HistoryQuery};
 pub use message::C2cMessage;
 pub use query::Query;

@@ -157,7 +157,7 @@ impl Tx<'_> {
             Ok(Delivery {
                 id,
                 state: DeliveryState::parse(&state).ok_or(Error::Unknown("state of a delivery"))?,
-                reason: reason.as_deref().and_then(Reason::parse),
+                reason: reason.as_deref().map(Reason::read),
                 body,
                 sender,
                 recipient,

@@ -100,7 +100,7 @@ pub use client::{
 pub use content::{ContentError, MAX_TEXT};
 pub use crypto::{AesKey, CryptoError};
 pub use document::{Format, MAX_DOCUMENT};
-pub use errcode::{Errcode, Verdict, describe, token_call_verdict, verdict};
+pub use errcode::{Errcode, Verdict, describe, known_codes, token_call_verdict, verdict};
 pub use event::{Authorization, Event, Pictures, ScanCode, TemplateChoice, TemplateResult};
 pub use fields::{Field, Fields, Value};
 pub use message::{Message, MessageKind, UNSUPPORTED_TEXT};

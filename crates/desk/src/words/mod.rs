@@ -1,16 +1,20 @@
 //! What the gateway says to people, in Chinese, Japanese and English.
 //!
 //! One catalogue: [`notices`](notice) to agents, the [reasons](reason_words) why a delivery failed, the
-//! [kinds](kind) of message that are not text. Each notice says what happened and what to do. To add a
+//! [kinds](kind) of message that are not text, and short [labels](state_label) for lists. Each notice says what happened and what to do. To add a
 //! sentence, begin in `notices.rs` or `reasons.rs`; the compiler asks for all three languages.
 
 mod kinds;
+mod labels;
 mod notices;
 mod reasons;
+#[cfg(test)]
+mod snapshot;
 
 pub use kinds::{Kind, kind};
+pub use labels::{direction_label, outcome_label, state_label};
 pub use notices::{Notice, notice};
-pub use reasons::reason_words;
+pub use reasons::{reason_label, reason_words};
 
 use serde::{Deserialize, Serialize};
 
@@ -57,27 +61,6 @@ pub fn excerpt(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Reason;
-
-    #[test]
-    fn every_notice_is_signed_and_differs_by_language() {
-        let notices = [
-            Notice::Failed { excerpt: "x", reason: Reason::Busy },
-            Notice::Unsure { excerpt: "x" },
-            Notice::UnsupportedKind,
-            Notice::CustomerLeft,
-            Notice::OtherAgentAnswered { agent: "a2", excerpt: "x" },
-            Notice::NotYours { owner: "a1" },
-            Notice::NowYours { from: "a2", recent: "x" },
-            Notice::TakenAway { to: "a2" },
-            Notice::Delayed { excerpt: "x", reason: Reason::Setup },
-        ];
-        for which in notices {
-            let texts = [Language::Zh, Language::Ja, Language::En].map(|language| notice(language, which));
-            assert!(texts.iter().all(|text| text.starts_with(SIGNATURE)));
-            assert!(texts[0] != texts[1] && texts[1] != texts[2]);
-        }
-    }
 
     #[test]
     fn excerpts_are_short_and_one_line() {

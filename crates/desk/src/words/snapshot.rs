@@ -132,8 +132,5 @@ fn the_page_of_words_is_that_of_the_catalogue() {
         std::fs::write(path, page()).unwrap();
     }
     let kept = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        kept == page(),
-        "docs/WORDS.md is out of date: run UPDATE_GOLDEN=1 cargo test -p desk words"
-    );
+    assert!(kept == page(), "docs/WORDS.md is out of date: run UPDATE_GOLDEN=1 cargo test -p desk words");
 }

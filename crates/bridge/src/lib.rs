@@ -15,7 +15,9 @@ mod import;
 mod intake;
 mod limiter;
 mod notice;
+mod operator;
 mod relay;
+mod replay;
 mod token;
 pub mod trace;
 mod webhook;
@@ -23,6 +25,7 @@ mod worker;
 
 pub use account::{Account, OnUnsubscribe, Patience};
 pub use import::{ImportError, ImportWatcher, NotImported};
+pub use operator::{OperatorError, Retried, job_id};
 pub use worker::{Timing, Worker};
 
 use desk::{Clock, Entropy};

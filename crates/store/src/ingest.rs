@@ -120,6 +120,10 @@ impl Ingestion {
         Ingestion { queue, pool, idle }
     }
 
+    pub(crate) fn idle(&self) -> Millis {
+        self.idle
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.queue.is_closed()
     }

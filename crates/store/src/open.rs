@@ -168,6 +168,11 @@ impl Store {
         .await
     }
 
+    /// When a conversation is over, in ms without a message.
+    pub(crate) fn idle(&self) -> Millis {
+        self.ingestion.idle()
+    }
+
     /// The id of this store, made when the database was created.
     pub fn id(&self) -> &str {
         &self.id

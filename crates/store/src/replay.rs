@@ -22,8 +22,8 @@ pub enum Replayed {
 
 impl Store {
     /// Stores `arrival`, which is what the unreadable row `old` really was, under the time at which `old` came.
-    pub async fn replay(&self, old: &str, arrival: Arrival, idle: Millis) -> Result<Replayed, Error> {
-        let old = old.to_owned();
+    pub async fn replay(&self, old: &str, arrival: Arrival) -> Result<Replayed, Error> {
+        let (old, idle) = (old.to_owned(), self.idle());
         self.write(move |tx| {
             Box::pin(async move {
                 let came = row!(

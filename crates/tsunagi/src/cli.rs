@@ -30,6 +30,11 @@ enum Command {
         #[command(subcommand)]
         command: AccountsCommand,
     },
+    /// About work that waits, failed or could not be read.
+    Jobs {
+        #[command(subcommand)]
+        command: crate::jobs::JobsCommand,
+    },
     /// Make a UserSig, or look into one.
     Usersig(UsersigArgs),
     /// About the configuration file.
@@ -113,6 +118,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve(args) => serve_command(&args.config),
         Command::Check(args) => runtime(crate::check::run(args)),
         Command::Accounts { command: AccountsCommand::Import(args) } => runtime(crate::import::run(args)),
+        Command::Jobs { command } => runtime(crate::jobs::run(command)),
         Command::Usersig(args) => usersig(args),
         Command::Config { command: ConfigCommand::Example } => say(config::EXAMPLE.trim_end()),
     };

@@ -11,6 +11,7 @@ mod config;
 mod demo;
 mod http;
 mod import;
+mod jobs;
 mod logging;
 mod serve;
 

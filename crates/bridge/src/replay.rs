@@ -48,7 +48,8 @@ impl Bridge {
         let work = match effect {
             // Whether they follow is known from what they did since.
             Some(effect) if !push.from.is_empty() && !stale => {
-                Work::Customer { openid: push.from.clone(), effect }
+                let said_at = push.create_time.unwrap_or(row.received_at);
+                Work::Customer { openid: push.from.clone(), said_at, effect }
             }
             _ => Work::Nothing,
         };

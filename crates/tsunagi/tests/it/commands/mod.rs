@@ -2,4 +2,5 @@
 
 mod check;
 mod check_webhooks;
+mod jobs;
 mod run;

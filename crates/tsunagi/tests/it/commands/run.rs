@@ -14,10 +14,16 @@ pub(super) struct Ran {
 
 /// Runs the binary in `folder` until it ends.
 pub(super) async fn run(folder: &Path, arguments: &[&str]) -> Ran {
+    run_with(folder, arguments, &[]).await
+}
+
+/// With these variables.
+pub(super) async fn run_with(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
     let child = tokio::process::Command::new(env!("CARGO_BIN_EXE_tsunagi"))
         .args(arguments)
         .current_dir(folder)
         .env_remove("TSUNAGI_KILL_AT")
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

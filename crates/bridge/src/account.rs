@@ -2,6 +2,7 @@
 
 use desk::{Language, Millis};
 use secrecy::SecretString;
+use std::time::Duration;
 
 /// One Official Account.
 #[derive(Debug, Clone)]
@@ -35,18 +36,20 @@ pub enum OnUnsubscribe {
     Keep,
 }
 
-/// How long each kind of job may hold its lane, in milliseconds.
+/// How long each kind of job may hold its lane, in milliseconds, and a call last.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     /// A customer's message on its way to IM.
     pub relay: Millis,
     /// An agent's answer on its way to WeChat.
     pub answer: Millis,
+    /// How long one call of the clients may take as a whole.
+    pub call: Duration,
 }
 
 impl Default for Patience {
     /// A day each: an outage of an afternoon loses nothing, and nothing waits for ever.
     fn default() -> Self {
-        Patience { relay: 86_400_000, answer: 86_400_000 }
+        Patience { relay: 86_400_000, answer: 86_400_000, call: wechat::CALL_TIMEOUT }
     }
 }

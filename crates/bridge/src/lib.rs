@@ -66,7 +66,7 @@ impl Bridge {
         clock: Clock,
         entropy: Entropy,
     ) -> Bridge {
-        let tokens = TokenKeeper::new(store.clone(), clock.clone(), &entropy);
+        let tokens = TokenKeeper::new(store.clone(), clock.clone(), &entropy, patience.call);
         let accounts = accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
         let inner = Inner {
             store,

@@ -13,8 +13,8 @@ use store::{Store, StoredToken, faults};
 
 /// A token is renewed so long before its end: WeChat hands out its successor from then on.
 const MARGIN: Millis = 300_000;
-/// The lock of who fetches; longer than a call may take.
-const LOCK: Millis = 15_000;
+/// How much longer than a call may take the lock of who fetches is held.
+const LOCK_ROOM: Duration = Duration::from_secs(7);
 /// After a failed fetch nobody of this process asks again for so long.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -22,6 +22,7 @@ pub(crate) struct TokenKeeper {
     store: Store,
     clock: Clock,
     me: String,
+    lock: Duration,
     /// Per AppID.
     accounts: Mutex<HashMap<String, Gate>>,
 }
@@ -39,9 +40,9 @@ pub(crate) struct Trouble {
 }
 
 impl TokenKeeper {
-    pub(crate) fn new(store: Store, clock: Clock, entropy: &Entropy) -> TokenKeeper {
+    pub(crate) fn new(store: Store, clock: Clock, entropy: &Entropy, call: Duration) -> TokenKeeper {
         let me = format!("{:016x}", u64::from_le_bytes(entropy.bytes()));
-        TokenKeeper { store, clock, me, accounts: Mutex::default() }
+        TokenKeeper { store, clock, me, lock: call + LOCK_ROOM, accounts: Mutex::default() }
     }
 
     /// A token that should be good now.
@@ -111,8 +112,9 @@ impl TokenKeeper {
         account: &Account,
         refused: Option<&SecretString>,
     ) -> Result<SecretString, Trouble> {
-        let until = Instant::now() + Duration::from_millis(LOCK as u64);
-        while !self.store.lock_token(&account.app_id, &self.me, LOCK).await.map_err(|e| Trouble::store(&e))? {
+        let until = Instant::now() + self.lock;
+        let lock = self.lock.as_millis() as i64;
+        while !self.store.lock_token(&account.app_id, &self.me, lock).await.map_err(|e| Trouble::store(&e))? {
             if Instant::now() > until {
                 return Err(Trouble { tried: Tried::NotSent, detail: "token locked".into() });
             }

@@ -33,8 +33,8 @@ impl Default for Timing {
     }
 }
 
-/// The longest that one call may take, with room to record its end.
-const LONGEST_CALL: Duration = Duration::from_secs(10);
+/// Beside the longest that one call may take: room to record its end.
+const ROOM: Duration = Duration::from_secs(2);
 
 /// What a job leaves behind.
 pub(crate) enum Step {
@@ -197,7 +197,7 @@ impl Held {
     /// Makes sure that the lease outlasts one call.
     pub(crate) async fn before_call(&mut self, bridge: &Bridge) -> Result<(), Error> {
         let left = self.lane.deadline.saturating_duration_since(Instant::now());
-        if left < LONGEST_CALL.min(self.lease / 2) {
+        if left < (bridge.inner.patience.call + ROOM).min(self.lease / 2) {
             bridge.inner.store.renew(&mut self.lane, self.lease).await?;
         }
         Ok(())

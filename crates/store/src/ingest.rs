@@ -5,7 +5,7 @@
 //! row costs only itself.
 
 use crate::batch::store;
-use crate::open::Pool;
+use crate::open::{Options, Pool};
 use crate::sql::Error;
 use crate::{ConversationId, InboxId, Source};
 use desk::Millis;
@@ -18,10 +18,6 @@ use tokio::sync::{mpsc, oneshot};
 const BATCH: usize = 256;
 /// Bytes of bodies in one commit at most, if it is more than one request.
 const BATCH_BYTES: usize = 4 << 20;
-/// Requests that may wait; beyond it they are refused, so that the other side offers them again.
-const QUEUE: usize = 8192;
-/// How long a request waits for its commit. WeChat gives up after 5 s.
-const DEADLINE: Duration = Duration::from_secs(3);
 
 /// A verified webhook.
 #[derive(Debug, Clone)]
@@ -108,16 +104,18 @@ pub(crate) struct Ingestion {
     queue: mpsc::Sender<Waiting>,
     pool: Pool,
     idle: Millis,
+    deadline: Duration,
 }
 
 impl Ingestion {
-    pub(crate) fn start(pool: Pool, idle: Millis, writers: usize) -> Ingestion {
-        let (queue, inbox) = mpsc::channel(QUEUE);
+    pub(crate) fn start(pool: Pool, options: &Options, writers: usize) -> Ingestion {
+        let idle = options.conversation_idle;
+        let (queue, inbox) = mpsc::channel(options.ingest_queue);
         let inbox = Arc::new(tokio::sync::Mutex::new(inbox));
         for _ in 0..writers {
             tokio::spawn(run(pool.clone(), idle, inbox.clone()));
         }
-        Ingestion { queue, pool, idle }
+        Ingestion { queue, pool, idle, deadline: options.ingest_timeout }
     }
 
     pub(crate) fn idle(&self) -> Millis {
@@ -138,7 +136,7 @@ impl Ingestion {
             }
             mpsc::error::TrySendError::Closed(_) => Error::Closed,
         })?;
-        match tokio::time::timeout(DEADLINE, wait).await {
+        match tokio::time::timeout(self.deadline, wait).await {
             Ok(answer) => answer.map_err(|_| Error::Closed)?,
             Err(_) => Err(Error::Overloaded),
         }

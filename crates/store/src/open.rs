@@ -25,11 +25,21 @@ pub struct Options {
     pub conversation_idle: Millis,
     /// Connections to PostgreSQL, or readers of SQLite.
     pub connections: u32,
+    /// Webhooks that may wait for their commit; beyond it they are refused.
+    pub ingest_queue: usize,
+    /// How long a webhook waits for its commit. WeChat gives up after 5 s.
+    pub ingest_timeout: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { exclusive: false, conversation_idle: 48 * 3_600_000, connections: 8 }
+        Options {
+            exclusive: false,
+            conversation_idle: 48 * 3_600_000,
+            connections: 8,
+            ingest_queue: 8192,
+            ingest_timeout: Duration::from_secs(3),
+        }
     }
 }
 
@@ -94,7 +104,7 @@ impl Store {
                 })
             })
             .await?;
-        let ingestion = Ingestion::start(pool.clone(), options.conversation_idle, writers);
+        let ingestion = Ingestion::start(pool.clone(), &options, writers);
         Ok(Store { pool, ingestion, id: id.into(), _lock: lock })
     }
 
@@ -138,7 +148,7 @@ impl Store {
     /// Stores a webhook: the answer may be given when this returns.
     ///
     /// # Errors
-    /// [`Error::Overloaded`] when the queue is full or the commit takes over 3 s (the webhook may then still
+    /// [`Error::Overloaded`] when the queue is full or the commit takes over `ingest_timeout` (the webhook may then still
     /// be stored; its repeat finds it), [`Error::Database`] when nothing was stored.
     pub async fn ingest(&self, arrival: Arrival) -> Result<Ingested, Error> {
         self.ingestion.ingest(arrival).await

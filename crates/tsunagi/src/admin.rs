@@ -17,7 +17,7 @@ use axum::{Json, Router};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 
-use crate::http::Listener;
+use crate::http::{Limits, Listener};
 
 /// Seconds: from a local commit to the vendors' time-outs.
 const SECONDS: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -57,7 +57,7 @@ impl Admin {
     ///
     /// # Errors
     /// The address cannot be listened on.
-    pub(crate) async fn listen(self, address: SocketAddr) -> std::io::Result<Listener> {
+    pub(crate) async fn listen(self, address: SocketAddr, limits: Limits) -> std::io::Result<Listener> {
         let metrics = recorder();
         let router = Router::new()
             .route("/healthz", get(|| async { "ok" }))
@@ -71,7 +71,7 @@ impl Admin {
                 metrics.run_upkeep();
             }
         });
-        Ok(Listener::bind(address, router).await?.beside(upkeep))
+        Ok(Listener::bind(address, router, limits).await?.beside(upkeep))
     }
 }
 

@@ -10,7 +10,11 @@ use crate::config::{Log, LogFormat};
 /// Begins to log. Has no effect when something else in the process already does.
 pub(crate) fn start(log: &Log) {
     // The configuration's check has parsed it once already.
-    let filter = log.level.parse().unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut filter: EnvFilter = log.level.parse().unwrap_or_else(|_| EnvFilter::new("info"));
+    if let (false, Ok(quiet)) = (log.level.contains("opentelemetry"), "opentelemetry-otlp=error".parse()) {
+        // It warns of each batch that a collector does not take; `traces` says it once.
+        filter = filter.add_directive(quiet);
+    }
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let _ = match log.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

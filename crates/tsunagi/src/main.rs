@@ -14,6 +14,7 @@ mod import;
 mod jobs;
 mod logging;
 mod serve;
+mod traces;
 
 fn main() -> std::process::ExitCode {
     cli::run()

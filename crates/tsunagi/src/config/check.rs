@@ -8,7 +8,10 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::problem::Findings;
-use super::{Account, Config, Im, Log, LogFormat, Media, Network, OnUnsubscribe, Reply, Server, Store};
+use super::{
+    Account, Calls, Config, Im, Jobs, Log, LogFormat, Media, Network, OnUnsubscribe, Reply, Retention,
+    Server, Store, Trace,
+};
 use super::{file, texts};
 
 /// Checks everything; `None` when something that a [`Config`] cannot do without is missing.
@@ -16,12 +19,30 @@ pub(super) fn config(file: &file::File, findings: &mut Findings) -> Option<Confi
     let server = server(&file.server, findings);
     let store = store(&file.store, findings);
     let im = im(&file.im, findings);
+    let calls = calls(&file.calls, findings);
+    let jobs = jobs(&file.jobs, findings);
     let log = log(&file.log, findings);
+    let trace = trace(&file.trace, findings);
     let accounts = accounts(&file.account, findings);
     if let Some(server) = &server {
         refuse_open_callback(server.listen, &file.im, findings);
     }
-    Some(Config { server: server?, store: store?, im: im?, log: log?, accounts })
+    if let (Some(server), Some(store)) = (&server, &store)
+        && server.request_timeout < server.body_timeout + store.ingest_timeout
+    {
+        let hint = "make it at least server.body_timeout and store.ingest_timeout together";
+        findings.add("server.request_timeout", "is over before the store could answer", hint);
+    }
+    Some(Config {
+        server: server?,
+        store: store?,
+        im: im?,
+        calls: calls?,
+        jobs: jobs?,
+        log: log?,
+        trace: trace?,
+        accounts,
+    })
 }
 
 fn server(raw: &file::Server, findings: &mut Findings) -> Option<Server> {
@@ -48,13 +69,26 @@ fn server(raw: &file::Server, findings: &mut Findings) -> Option<Server> {
             network
         })
         .collect();
-    let seconds = whole("server.shutdown_timeout", raw.shutdown_timeout, 0, 3_600, findings)?;
+    let shutdown_timeout = seconds("server.shutdown_timeout", raw.shutdown_timeout, findings);
+    let connections = whole("server.connections", raw.connections, findings);
+    let header_timeout = seconds("server.header_timeout", raw.header_timeout, findings);
+    let header_bytes = whole("server.header_bytes", raw.header_bytes, findings);
+    let body_timeout = seconds("server.body_timeout", raw.body_timeout, findings);
+    let body_bytes = whole("server.body_bytes", raw.body_bytes, findings);
+    let request_timeout = seconds("server.request_timeout", raw.request_timeout, findings);
     Some(Server {
         listen: listen?,
         admin_listen: admin_listen?,
         public_url,
         trusted_proxies,
-        shutdown_timeout: Duration::from_secs(seconds),
+        shutdown_timeout: shutdown_timeout?,
+        connections: size(connections?),
+        header_timeout: header_timeout?,
+        header_bytes: size(header_bytes?),
+        keep_alive: raw.keep_alive,
+        body_timeout: body_timeout?,
+        body_bytes: size(body_bytes?),
+        request_timeout: request_timeout?,
     })
 }
 
@@ -78,8 +112,56 @@ fn store(raw: &file::Store, findings: &mut Findings) -> Option<Store> {
             return None;
         }
     };
-    let lease = whole("store.lease", raw.lease, 1, 300, findings)?;
-    Some(Store { url: raw.url.clone().into(), media, lease: Duration::from_secs(lease) })
+    let lease = seconds("store.lease", raw.lease, findings);
+    let connections = whole("store.connections", raw.connections, findings);
+    let ingest_queue = whole("store.ingest_queue", raw.ingest_queue, findings);
+    let ingest_timeout = seconds("store.ingest_timeout", raw.ingest_timeout, findings);
+    let purge_rows = whole("store.purge_rows", raw.purge_rows, findings);
+    let purge_pause = whole("store.purge_pause_ms", raw.purge_pause_ms, findings);
+    Some(Store {
+        url: raw.url.clone().into(),
+        media,
+        lease: lease?,
+        connections: u32::try_from(connections?).unwrap_or(u32::MAX),
+        ingest_queue: size(ingest_queue?),
+        ingest_timeout: ingest_timeout?,
+        purge_rows: size(purge_rows?),
+        purge_pause: Duration::from_millis(purge_pause?),
+    })
+}
+
+fn calls(raw: &file::Calls, findings: &mut Findings) -> Option<Calls> {
+    let connect_timeout = seconds("calls.connect_timeout", raw.connect_timeout, findings);
+    let timeout = seconds("calls.timeout", raw.timeout, findings);
+    let calls = Calls { connect_timeout: connect_timeout?, timeout: timeout? };
+    if calls.timeout < calls.connect_timeout {
+        findings.add("calls.timeout", "is shorter than connect_timeout", "make it at least as long");
+    }
+    Some(calls)
+}
+
+fn jobs(raw: &file::Jobs, findings: &mut Findings) -> Option<Jobs> {
+    let lanes = whole("jobs.lanes", raw.lanes, findings);
+    let poll = whole("jobs.poll_ms", raw.poll_ms, findings);
+    let relay_patience = seconds("jobs.relay_patience", raw.relay_patience, findings);
+    let answer_patience = seconds("jobs.answer_patience", raw.answer_patience, findings);
+    Some(Jobs {
+        lanes: size(lanes?),
+        poll: Duration::from_millis(poll?),
+        relay_patience: relay_patience?,
+        answer_patience: answer_patience?,
+    })
+}
+
+fn trace(raw: &file::Trace, findings: &mut Findings) -> Option<Trace> {
+    let endpoint = match raw.endpoint.as_str() {
+        "" => None,
+        url => Some(web_url("trace.endpoint", url, findings)?),
+    };
+    if !(0.0..=1.0).contains(&raw.sample) {
+        findings.add("trace.sample", format!("is {}", raw.sample), "write a number from 0 to 1");
+    }
+    Some(Trace { endpoint, sample: raw.sample })
 }
 
 /// Checks `[im]` alone.
@@ -101,13 +183,15 @@ pub(super) fn im(raw: &file::Im, findings: &mut Findings) -> Option<Im> {
         );
     }
     let base_url = web_url("im.base_url", &raw.base_url, findings);
-    let rate = whole("im.rate", raw.rate, 1, 1_000_000, findings)?;
+    let rate = whole("im.rate", raw.rate, findings);
+    let signature_window = whole("im.signature_window", raw.signature_window, findings);
     Some(Im {
         sdk_app_id: sdk_app_id?,
         secret_key: raw.secret_key.clone().into(),
         admin: raw.admin.clone(),
         base_url: base_url?,
-        rate: u32::try_from(rate).ok()?,
+        rate: u32::try_from(rate?).ok()?,
+        signature_window: signature_window?,
         callback_token: secret(&raw.callback_token),
         callback_secret: secret(&raw.callback_secret),
     })
@@ -195,7 +279,10 @@ fn account(at: &str, raw: &file::Account, findings: &mut Findings) -> Option<Acc
         }
     }
     agents(&key("agents"), &raw.agents, findings);
-    let window = whole(&key("signature_window"), raw.signature_window, 0, i64::from(u32::MAX), findings);
+    let window = whole(&key("signature_window"), raw.signature_window, findings);
+    let retention_messages = whole(&key("retention_messages"), raw.retention_messages, findings);
+    let retention_inbox = whole(&key("retention_inbox"), raw.retention_inbox, findings);
+    let retention_attempts = whole(&key("retention_attempts"), raw.retention_attempts, findings);
     let replies = [("customer-service", Reply::CustomerService), ("passive", Reply::Passive)];
     let reply = one_of(&key("reply"), &raw.reply, &replies, findings);
     let choices = [("delete", OnUnsubscribe::Delete), ("keep", OnUnsubscribe::Keep)];
@@ -221,6 +308,12 @@ fn account(at: &str, raw: &file::Account, findings: &mut Findings) -> Option<Acc
         base_url: base_url?,
         language,
         agents: raw.agents.clone(),
+        callback_ips: raw.callback_ips,
+        retention: Retention {
+            messages: retention_messages?,
+            inbox: retention_inbox?,
+            attempts: retention_attempts?,
+        },
         welcome: text(&raw.welcome, texts::welcome(language)),
         waiting: text(&raw.waiting, texts::waiting(language)),
         away: text(&raw.away, texts::away(language)),
@@ -267,7 +360,25 @@ fn secret(value: &str) -> Option<SecretString> {
     (!value.is_empty()).then(|| value.to_owned().into())
 }
 
-fn whole(key: &str, value: i64, least: i64, most: i64, findings: &mut Findings) -> Option<u64> {
+/// The range of the key at this path, such as `im.rate` or `account[0].signature_window`.
+fn range_of(path: &str) -> (i64, i64) {
+    let section = path.split(['.', '[']).next().unwrap_or_default();
+    let key = path.rsplit('.').next().unwrap_or_default();
+    let range = file::RANGES.iter().find(|range| range.section == section && range.key == key);
+    debug_assert!(range.is_some(), "{path} has no range");
+    range.map_or((0, i64::MAX), |range| (range.least, range.most))
+}
+
+fn seconds(key: &str, value: i64, findings: &mut Findings) -> Option<Duration> {
+    whole(key, value, findings).map(Duration::from_secs)
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn whole(key: &str, value: i64, findings: &mut Findings) -> Option<u64> {
+    let (least, most) = range_of(key);
     if !(least..=most).contains(&value) {
         findings.add(key, format!("is {value}"), format!("write a number from {least} to {most}"));
         return None;

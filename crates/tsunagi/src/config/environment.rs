@@ -89,6 +89,7 @@ fn parse(kind: Kind, value: &str) -> Option<toml::Value> {
     Some(match kind {
         Kind::Text => toml::Value::String(value.to_owned()),
         Kind::Integer => toml::Value::Integer(value.trim().parse().ok()?),
+        Kind::Number => toml::Value::Float(value.trim().parse().ok()?),
         Kind::Flag => toml::Value::Boolean(value.trim().parse().ok()?),
         Kind::List if value.trim_start().starts_with('[') => {
             let mut table = format!("list = {value}").parse::<toml::Table>().ok()?;

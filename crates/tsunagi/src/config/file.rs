@@ -18,13 +18,62 @@ pub(super) const SECRETS: [(&str, &str); 9] = [
     ("account", "previous_encoding_aes_key"),
 ];
 
+/// The least and the most that a whole number may be, and what it counts. Read by the check of the file and by its
+/// reference alike.
+pub(super) struct Range {
+    pub(super) section: &'static str,
+    pub(super) key: &'static str,
+    pub(super) least: i64,
+    pub(super) most: i64,
+    pub(super) unit: &'static str,
+}
+
+const fn range(section: &'static str, key: &'static str, least: i64, most: i64, unit: &'static str) -> Range {
+    Range { section, key, least, most, unit }
+}
+
+/// Every whole number of the file.
+pub(super) const RANGES: [Range; 26] = [
+    range("server", "shutdown_timeout", 0, 3_600, "seconds"),
+    range("server", "connections", 1, 1_000_000, "connections"),
+    range("server", "header_timeout", 1, 300, "seconds"),
+    // hyper takes no smaller buffer.
+    range("server", "header_bytes", 8_192, 1_048_576, "bytes"),
+    range("server", "body_timeout", 1, 60, "seconds"),
+    // More than a mebibyte the protocols' own readers refuse.
+    range("server", "body_bytes", 16_384, 1_048_576, "bytes"),
+    range("server", "request_timeout", 1, 300, "seconds"),
+    range("store", "lease", 1, 300, "seconds"),
+    range("store", "connections", 2, 1_000, "connections"),
+    range("store", "ingest_queue", 1, 1_000_000, "webhooks"),
+    range("store", "ingest_timeout", 1, 60, "seconds"),
+    range("store", "purge_rows", 1, 10_000, "rows"),
+    range("store", "purge_pause_ms", 1, 60_000, "milliseconds"),
+    range("im", "sdk_app_id", 1, i64::MAX, ""),
+    range("im", "rate", 1, 1_000_000, "calls per second"),
+    range("im", "signature_window", 0, 4_294_967_295, "seconds"),
+    range("calls", "connect_timeout", 1, 60, "seconds"),
+    range("calls", "timeout", 1, 120, "seconds"),
+    range("jobs", "lanes", 1, 10_000, "conversations"),
+    range("jobs", "poll_ms", 10, 60_000, "milliseconds"),
+    range("jobs", "relay_patience", 60, 604_800, "seconds"),
+    range("jobs", "answer_patience", 60, 604_800, "seconds"),
+    range("account", "signature_window", 0, 4_294_967_295, "seconds"),
+    range("account", "retention_messages", 0, 36_500, "days"),
+    range("account", "retention_inbox", 0, 36_500, "days"),
+    range("account", "retention_attempts", 0, 36_500, "days"),
+];
+
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct File {
     pub(super) server: Server,
     pub(super) store: Store,
     pub(super) im: Im,
+    pub(super) calls: Calls,
+    pub(super) jobs: Jobs,
     pub(super) log: Log,
+    pub(super) trace: Trace,
     pub(super) account: Vec<Account>,
 }
 
@@ -36,6 +85,13 @@ pub(super) struct Server {
     pub(super) public_url: String,
     pub(super) trusted_proxies: Vec<String>,
     pub(super) shutdown_timeout: i64,
+    pub(super) connections: i64,
+    pub(super) header_timeout: i64,
+    pub(super) header_bytes: i64,
+    pub(super) keep_alive: bool,
+    pub(super) body_timeout: i64,
+    pub(super) body_bytes: i64,
+    pub(super) request_timeout: i64,
 }
 
 impl Default for Server {
@@ -46,6 +102,13 @@ impl Default for Server {
             public_url: String::new(),
             trusted_proxies: Vec::new(),
             shutdown_timeout: 25,
+            connections: 4_096,
+            header_timeout: 30,
+            header_bytes: 16_384,
+            keep_alive: true,
+            body_timeout: 3,
+            body_bytes: 1_048_576,
+            request_timeout: 10,
         }
     }
 }
@@ -56,11 +119,25 @@ pub(super) struct Store {
     pub(super) url: String,
     pub(super) media: String,
     pub(super) lease: i64,
+    pub(super) connections: i64,
+    pub(super) ingest_queue: i64,
+    pub(super) ingest_timeout: i64,
+    pub(super) purge_rows: i64,
+    pub(super) purge_pause_ms: i64,
 }
 
 impl Default for Store {
     fn default() -> Store {
-        Store { url: "sqlite:tsunagi.db".to_owned(), media: "file:media".to_owned(), lease: 30 }
+        Store {
+            url: "sqlite:tsunagi.db".to_owned(),
+            media: "file:media".to_owned(),
+            lease: 30,
+            connections: 8,
+            ingest_queue: 8_192,
+            ingest_timeout: 3,
+            purge_rows: 200,
+            purge_pause_ms: 100,
+        }
     }
 }
 
@@ -75,6 +152,7 @@ pub(super) struct Im {
     pub(super) callback_token: String,
     pub(super) callback_unsigned: bool,
     pub(super) callback_secret: String,
+    pub(super) signature_window: i64,
 }
 
 impl Default for Im {
@@ -88,7 +166,36 @@ impl Default for Im {
             callback_token: String::new(),
             callback_unsigned: false,
             callback_secret: String::new(),
+            signature_window: 300,
         }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Calls {
+    pub(super) connect_timeout: i64,
+    pub(super) timeout: i64,
+}
+
+impl Default for Calls {
+    fn default() -> Calls {
+        Calls { connect_timeout: 3, timeout: 8 }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Jobs {
+    pub(super) lanes: i64,
+    pub(super) poll_ms: i64,
+    pub(super) relay_patience: i64,
+    pub(super) answer_patience: i64,
+}
+
+impl Default for Jobs {
+    fn default() -> Jobs {
+        Jobs { lanes: 64, poll_ms: 100, relay_patience: 86_400, answer_patience: 86_400 }
     }
 }
 
@@ -102,6 +209,19 @@ pub(super) struct Log {
 impl Default for Log {
     fn default() -> Log {
         Log { format: "json".to_owned(), level: "info".to_owned() }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Trace {
+    pub(super) endpoint: String,
+    pub(super) sample: f64,
+}
+
+impl Default for Trace {
+    fn default() -> Trace {
+        Trace { endpoint: String::new(), sample: 1.0 }
     }
 }
 
@@ -122,6 +242,10 @@ pub(super) struct Account {
     pub(super) base_url: String,
     pub(super) language: String,
     pub(super) agents: Vec<String>,
+    pub(super) callback_ips: bool,
+    pub(super) retention_messages: i64,
+    pub(super) retention_inbox: i64,
+    pub(super) retention_attempts: i64,
     /// `None`: the default text of the account's language. Empty: no reply.
     pub(super) welcome: Option<String>,
     pub(super) waiting: Option<String>,
@@ -145,6 +269,10 @@ impl Default for Account {
             base_url: "https://api.weixin.qq.com".to_owned(),
             language: "zh".to_owned(),
             agents: Vec::new(),
+            callback_ips: false,
+            retention_messages: 180,
+            retention_inbox: 7,
+            retention_attempts: 30,
             welcome: None,
             waiting: None,
             away: None,
@@ -157,6 +285,7 @@ impl Default for Account {
 pub(super) enum Kind {
     Text,
     Integer,
+    Number,
     Flag,
     List,
 }
@@ -166,6 +295,7 @@ impl Kind {
         match self {
             Kind::Text => "a text in quotes",
             Kind::Integer => "a whole number",
+            Kind::Number => "a number, such as 0.1",
             Kind::Flag => "true or false",
             Kind::List => "a list of texts, such as [\"one\", \"two\"]",
         }
@@ -175,6 +305,7 @@ impl Kind {
         match self {
             Kind::Text => value.is_str(),
             Kind::Integer => value.is_integer(),
+            Kind::Number => value.is_float() || value.is_integer(),
             Kind::Flag => value.is_bool(),
             Kind::List => value.as_array().is_some_and(|items| items.iter().all(toml::Value::is_str)),
         }
@@ -207,6 +338,7 @@ fn keys(section: &str, content: &toml::Value) -> Vec<(String, Kind)> {
 fn kind_of(default: &toml::Value) -> Kind {
     match default {
         toml::Value::Integer(_) => Kind::Integer,
+        toml::Value::Float(_) => Kind::Number,
         toml::Value::Boolean(_) => Kind::Flag,
         toml::Value::Array(_) => Kind::List,
         _ => Kind::Text,

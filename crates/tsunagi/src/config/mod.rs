@@ -40,7 +40,10 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) store: Store,
     pub(crate) im: Im,
+    pub(crate) calls: Calls,
+    pub(crate) jobs: Jobs,
     pub(crate) log: Log,
+    pub(crate) trace: Trace,
     /// At least one; ids and app ids are unique.
     pub(crate) accounts: Vec<Account>,
 }
@@ -56,6 +59,18 @@ pub(crate) struct Server {
     pub(crate) trusted_proxies: Vec<Network>,
     /// How long requests and jobs may finish after a signal to stop.
     pub(crate) shutdown_timeout: Duration,
+    /// At a time, on each of the two listeners.
+    pub(crate) connections: usize,
+    /// For the headers of one request, and for the silence between two on one connection.
+    pub(crate) header_timeout: Duration,
+    /// Of all headers of one request together.
+    pub(crate) header_bytes: usize,
+    /// Whether a connection may carry more than one request.
+    pub(crate) keep_alive: bool,
+    pub(crate) body_timeout: Duration,
+    pub(crate) body_bytes: usize,
+    /// A net under everything else that a request waits for.
+    pub(crate) request_timeout: Duration,
 }
 
 /// Addresses that share the first `prefix` bits; a single address has all of them.
@@ -72,6 +87,15 @@ pub(crate) struct Store {
     pub(crate) media: Media,
     /// How long a node holds a conversation's work without a sign of life; after that another takes it over.
     pub(crate) lease: Duration,
+    /// To PostgreSQL, or readers of SQLite.
+    pub(crate) connections: u32,
+    /// Webhooks that may wait for their commit; beyond it they are refused with 503.
+    pub(crate) ingest_queue: usize,
+    /// How long a webhook waits for its commit.
+    pub(crate) ingest_timeout: Duration,
+    /// Rows that one step of the purge removes at most, and the pause after it.
+    pub(crate) purge_rows: usize,
+    pub(crate) purge_pause: Duration,
 }
 
 /// Where media is kept.
@@ -90,10 +114,48 @@ pub(crate) struct Im {
     pub(crate) base_url: Url,
     /// Calls per second and API, over all nodes.
     pub(crate) rate: u32,
+    /// Seconds that the signed time of a webhook may be off; 0 is no check.
+    pub(crate) signature_window: u64,
     /// None: webhooks come unsigned.
     pub(crate) callback_token: Option<SecretString>,
     /// The last part of the webhook's path, if the console has one there.
     pub(crate) callback_secret: Option<SecretString>,
+}
+
+/// How long calls to the clouds may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Calls {
+    pub(crate) connect_timeout: Duration,
+    /// As a whole.
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Jobs {
+    /// Conversations served at once.
+    pub(crate) lanes: usize,
+    /// How often the store is asked for work of which nobody told.
+    pub(crate) poll: Duration,
+    /// How long a customer's message may hold its lane, and an agent's answer.
+    pub(crate) relay_patience: Duration,
+    pub(crate) answer_patience: Duration,
+}
+
+/// Where spans go.
+#[derive(Debug, Clone)]
+pub(crate) struct Trace {
+    /// OTLP over HTTP; none: no traces.
+    pub(crate) endpoint: Option<Url>,
+    /// Which share of the messages, from 0 to 1.
+    pub(crate) sample: f64,
+}
+
+/// Days that each kind of row is kept; 0 is for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Retention {
+    pub(crate) messages: u64,
+    pub(crate) inbox: u64,
+    pub(crate) attempts: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -131,6 +193,9 @@ pub(crate) struct Account {
     pub(crate) language: Language,
     /// IM UserIDs, at least one.
     pub(crate) agents: Vec<String>,
+    /// Only WeChat's own addresses may send this account's webhooks.
+    pub(crate) callback_ips: bool,
+    pub(crate) retention: Retention,
     /// Passive reply to a follow; none: no reply.
     pub(crate) welcome: Option<String>,
     /// Passive reply to the message that opens a conversation.

@@ -1,4 +1,4 @@
-//! Reads a request's body: at most 1 MiB, in at most 3 s.
+//! Reads a request's body, within limits of size and time.
 
 use std::time::Duration;
 
@@ -11,23 +11,26 @@ use futures_util::StreamExt;
 
 use super::answer;
 
-/// As both clouds' crates: nothing that WeChat or IM sends comes near it.
-pub(super) const LIMIT: usize = 1024 * 1024;
+/// What a body may have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) bytes: usize,
+    pub(super) time: Duration,
+}
 
 /// What is read and thrown away of a body that is too large, so that its sender gets to read the answer
-/// rather than a reset connection.
-const DRAIN_LIMIT: usize = 8 * LIMIT;
-
-/// WeChat gives up after 5 s, and the store needs its share of them.
-const READ_TIMEOUT: Duration = Duration::from_secs(3);
+/// rather than a reset connection: so many times what is allowed.
+const DRAIN: usize = 8;
 
 /// The whole body, or the answer why not: 413, 408, or 400 when the sender broke off.
-pub(super) async fn read(request: Request) -> Result<Bytes, Response> {
+pub(super) async fn read(request: Request, limits: Limits) -> Result<Bytes, Response> {
     let announced = announced(request.headers());
-    if announced > LIMIT && (announced > DRAIN_LIMIT || request.headers().contains_key(EXPECT)) {
+    if announced > limits.bytes
+        && (announced > DRAIN * limits.bytes || request.headers().contains_key(EXPECT))
+    {
         return Err(closing(StatusCode::PAYLOAD_TOO_LARGE));
     }
-    match tokio::time::timeout(READ_TIMEOUT, collect(request.into_body(), announced)).await {
+    match tokio::time::timeout(limits.time, collect(request.into_body(), announced, limits.bytes)).await {
         Ok(result) => result.map_err(closing),
         Err(_) => Err(closing(StatusCode::REQUEST_TIMEOUT)),
     }
@@ -41,21 +44,21 @@ fn announced(headers: &HeaderMap) -> usize {
         .unwrap_or(0)
 }
 
-async fn collect(body: Body, announced: usize) -> Result<Bytes, StatusCode> {
+async fn collect(body: Body, announced: usize, limit: usize) -> Result<Bytes, StatusCode> {
     let mut chunks = body.into_data_stream();
-    let mut kept = Vec::with_capacity(announced.min(LIMIT));
+    let mut kept = Vec::with_capacity(announced.min(limit));
     let mut seen = 0;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| StatusCode::BAD_REQUEST)?;
         seen += chunk.len();
-        if seen > DRAIN_LIMIT {
+        if seen > DRAIN * limit {
             break;
         }
-        if seen <= LIMIT {
+        if seen <= limit {
             kept.extend_from_slice(&chunk);
         }
     }
-    if seen > LIMIT { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(kept.into()) }
+    if seen > limit { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(kept.into()) }
 }
 
 /// The rest of such a body is not read, so the connection cannot be used again.

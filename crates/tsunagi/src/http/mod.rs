@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -28,13 +29,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::config::Config;
-pub(crate) use listener::Listener;
-
-/// A net under everything else: the body has 3 s and the store has 3 s.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Seconds that IM's signed `RequestTime` may be off. Tencent names no limit; as WeChat's default.
-const IM_SIGNATURE_WINDOW: u64 = 300;
+pub(crate) use listener::{Limits, Listener};
 
 /// What the webhook endpoints know.
 pub(crate) struct Webhooks {
@@ -43,6 +38,9 @@ pub(crate) struct Webhooks {
     im_path_secret: Option<secrecy::SecretString>,
     bridge: Bridge,
     clock: Clock,
+    limits: Limits,
+    body_limits: body::Limits,
+    request_timeout: Duration,
 }
 
 /// One Official Account's endpoint.
@@ -69,10 +67,13 @@ impl Webhooks {
         let im = ::im::Credentials {
             sdk_app_id: config.im.sdk_app_id,
             tokens: config.im.callback_token.iter().cloned().collect(),
-            window_s: IM_SIGNATURE_WINDOW,
+            window_s: config.im.signature_window,
         };
         let im_path_secret = config.im.callback_secret.clone();
-        Ok(Webhooks { accounts, im, im_path_secret, bridge, clock })
+        let server = &config.server;
+        let body_limits = body::Limits { bytes: server.body_bytes, time: server.body_timeout };
+        let (limits, request_timeout) = (Limits::of(server), server.request_timeout);
+        Ok(Webhooks { accounts, im, im_path_secret, bridge, clock, limits, body_limits, request_timeout })
     }
 
     /// Begins to accept connections.
@@ -80,7 +81,8 @@ impl Webhooks {
     /// # Errors
     /// The address cannot be listened on.
     pub(crate) async fn listen(self, address: SocketAddr) -> std::io::Result<Listener> {
-        Listener::bind(address, self.router()).await
+        let limits = self.limits;
+        Listener::bind(address, self.router(), limits).await
     }
 
     fn router(self) -> Router {
@@ -97,9 +99,10 @@ impl Webhooks {
         if self.accounts.len() == 1 {
             router = router.route("/", get(verify_only).post(push_only));
         }
+        let request_timeout = self.request_timeout;
         router
             .with_state(Arc::new(self))
-            .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+            .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, request_timeout))
             .layer(CatchPanicLayer::custom(panicked))
     }
 
@@ -122,6 +125,10 @@ impl Webhooks {
             .increment(1);
         trace::hop_seconds("accept", account, begun.elapsed());
         trace::webhook_ended(span, inbox, outcome);
+    }
+
+    async fn body(&self, request: Request) -> Result<Bytes, Response> {
+        body::read(request, self.body_limits).await
     }
 
     fn account(&self, id: &str) -> Option<&Account> {
@@ -163,7 +170,7 @@ async fn push_only(State(hooks): Shared, request: Request) -> Response {
 async fn push(hooks: &Webhooks, account: &Account, request: Request) -> Response {
     let begun = Instant::now();
     let query = request.uri().query().unwrap_or_default().to_owned();
-    let response = match body::read(request).await {
+    let response = match hooks.body(request).await {
         Ok(body) => hooks.wechat(account, &query, body, begun).await,
         Err(refused) => refused,
     };
@@ -186,7 +193,7 @@ async fn im_webhook_with_secret(
 async fn im_push(hooks: &Webhooks, secret: Option<&str>, request: Request) -> Response {
     let begun = Instant::now();
     let query = request.uri().query().unwrap_or_default().to_owned();
-    let response = match body::read(request).await {
+    let response = match hooks.body(request).await {
         Ok(body) => hooks.im(secret, &query, body, begun).await,
         Err(refused) => refused,
     };

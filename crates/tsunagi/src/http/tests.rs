@@ -144,13 +144,13 @@ async fn f02_a_push_is_stored_and_its_repeat_gets_the_same_bytes() {
 async fn f09_f25_large_and_slow_bodies_end_early() {
     let running = Running::start("", &["shop"]).await;
     let path = format!("/wechat/shop?{}", signed());
-    let large = vec![b'x'; super::body::LIMIT + 1];
+    let large = vec![b'x'; 1_048_576 + 1];
     assert_eq!(running.post(&path, large.clone()).await.status(), 413);
     let chunks =
         large.chunks(64 * 1024).map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec())).collect::<Vec<_>>();
     let stream = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
     assert_eq!(running.post(&path, stream).await.status(), 413, "without an announced length, too");
-    let most = vec![b'x'; super::body::LIMIT];
+    let most = vec![b'x'; 1_048_576];
     assert_eq!(running.post(&path, most).await.status(), 200, "stored as unreadable");
 
     let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: ");
@@ -234,7 +234,9 @@ async fn a_panic_in_one_request_is_a_500_and_no_more() {
     let router = axum::Router::new()
         .route("/fall", axum::routing::get(fall))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(super::panicked));
-    let listener = super::Listener::bind("127.0.0.1:0".parse().unwrap(), router).await.unwrap();
+    let listener = super::Listener::bind("127.0.0.1:0".parse().unwrap(), router, super::Limits::default())
+        .await
+        .unwrap();
     drop(rustls::crypto::ring::default_provider().install_default());
     for _ in 0..2 {
         let answer = reqwest::get(format!("http://{}/fall", listener.address())).await.unwrap();

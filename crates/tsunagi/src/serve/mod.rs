@@ -8,7 +8,8 @@ pub(crate) mod wiring;
 
 use crate::admin::{Admin, Readiness};
 use crate::config::{Config, Reply};
-use crate::http::{Listener, Webhooks};
+use crate::http::{Limits, Listener, Webhooks};
+use crate::traces;
 use bridge::{Bridge, Timing, Worker};
 use desk::{Clock, Entropy};
 use std::net::SocketAddr;
@@ -65,18 +66,23 @@ impl Gateway {
                 "reply = \"passive\" is not built yet: answers go out by custom/send, which this kind of account may not call"
             );
         }
-        let options = Options { exclusive: true, ..Options::default() };
+        let options = Options {
+            exclusive: true,
+            connections: config.store.connections,
+            ingest_queue: config.store.ingest_queue,
+            ingest_timeout: config.store.ingest_timeout,
+            ..Options::default()
+        };
         let store = Store::open(wiring::store_url(config), options, &clock, &entropy).await?;
         let bridge = wiring::bridge(config, store.clone(), clock.clone(), entropy)?;
         let (stop, stopped) = watch::channel(false);
         let readiness = Readiness::default();
         readiness.set("starting", Some("webhooks are not taken yet".into()));
         let admin = Admin::new(readiness.clone());
-        let admin = admin.listen(config.server.admin_listen).await.map_err(|source| ServeError::Listen {
-            key: "server.admin_listen",
-            address: config.server.admin_listen,
-            source,
-        })?;
+        let admin =
+            admin.listen(config.server.admin_listen, Limits::of(&config.server)).await.map_err(|source| {
+                ServeError::Listen { key: "server.admin_listen", address: config.server.admin_listen, source }
+            })?;
         let webhooks = Webhooks::new(config, bridge.clone(), clock.clone())
             .map_err(|error| ServeError::Wiring(error.to_string()))?;
         let listener = webhooks.listen(config.server.listen).await.map_err(|source| ServeError::Listen {
@@ -84,7 +90,7 @@ impl Gateway {
             address: config.server.listen,
             source,
         })?;
-        let timing = Timing { lease: config.store.lease, ..Timing::default() };
+        let timing = Timing { lease: config.store.lease, poll: config.jobs.poll, lanes: config.jobs.lanes };
         readiness.set("starting", None);
         let tasks = vec![
             tokio::spawn(Worker::new(bridge.clone(), timing).run(stopped.clone())),
@@ -130,9 +136,12 @@ impl Gateway {
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn run(config: &Config, clock: Clock, entropy: Entropy) -> Result<(), ServeError> {
+    let traces =
+        traces::start(&config.trace).map_err(|why| ServeError::Wiring(format!("trace.endpoint: {why}")))?;
     let gateway = Gateway::start(config, clock, entropy).await?;
     told_to_stop().await;
     gateway.stop().await;
+    traces.stop().await;
     Ok(())
 }
 

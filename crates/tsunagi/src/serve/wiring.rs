@@ -6,6 +6,7 @@ use bridge::{Bridge, Patience};
 use desk::{Clock, Entropy};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
+use std::time::Duration;
 use store::Store;
 
 /// The UserSig that the gateway calls IM with lives for a day, and is renewed at 80 % of it.
@@ -21,9 +22,15 @@ pub(crate) fn bridge(
     clock: Clock,
     entropy: Entropy,
 ) -> Result<Bridge, ServeError> {
-    let http = wechat::http().build().map_err(|error| ServeError::Wiring(error.to_string()))?;
-    let accounts =
-        config.accounts.iter().map(|account| account_of(account, &http)).collect::<Result<Vec<_>, _>>()?;
+    let http = wechat::http()
+        .connect_timeout(config.calls.connect_timeout)
+        .build()
+        .map_err(|error| ServeError::Wiring(error.to_string()))?;
+    let accounts = config
+        .accounts
+        .iter()
+        .map(|account| account_of(account, &http, config.calls.timeout))
+        .collect::<Result<Vec<_>, _>>()?;
     let sig = im::AdminSig::new(
         config.im.secret_key.clone(),
         config.im.sdk_app_id,
@@ -31,12 +38,26 @@ pub(crate) fn bridge(
         ADMIN_SIG_LIFE_S,
     );
     let im = im::Client::new(http, config.im.base_url.as_str(), config.im.sdk_app_id, Arc::new(sig))
-        .map_err(|error| ServeError::Wiring(format!("im.base_url: {error}")))?;
-    Ok(Bridge::new(store, accounts, im, config.im.rate, Patience::default(), clock, entropy))
+        .map_err(|error| ServeError::Wiring(format!("im.base_url: {error}")))?
+        .with_timeout(config.calls.timeout);
+    let patience = Patience {
+        relay: millis(config.jobs.relay_patience),
+        answer: millis(config.jobs.answer_patience),
+        call: config.calls.timeout,
+    };
+    Ok(Bridge::new(store, accounts, im, config.im.rate, patience, clock, entropy))
 }
 
-fn account_of(account: &Account, http: &reqwest::Client) -> Result<bridge::Account, ServeError> {
-    let client = wechat::Client::new(http.clone(), account.base_url.as_str())
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn account_of(
+    account: &Account,
+    http: &reqwest::Client,
+    timeout: Duration,
+) -> Result<bridge::Account, ServeError> {
+    let client = wechat::Client::with_timeout(http.clone(), account.base_url.as_str(), timeout)
         .map_err(|error| ServeError::Wiring(format!("account {}: base_url: {error}", account.id)))?;
     Ok(bridge::Account {
         id: account.id.clone(),

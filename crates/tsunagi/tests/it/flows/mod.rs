@@ -21,6 +21,7 @@ mod secrets;
 mod seen;
 mod shutdown;
 mod tokens;
+mod traces;
 mod unclear;
 mod unfollow;
 mod webhooks;

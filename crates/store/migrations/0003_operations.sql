@@ -8,7 +8,7 @@ CREATE INDEX job_subject ON job (subject);
 
 -- The account whose retention counts for it; empty in rows from before, which go by the default.
 ALTER TABLE attempt ADD COLUMN account TEXT NOT NULL DEFAULT '';
-CREATE INDEX attempt_age ON attempt (account, started_at);
-CREATE INDEX inbox_age ON inbox (account, received_at);
-CREATE INDEX message_age ON message (account, created_at);
-CREATE INDEX conversation_age ON conversation (account, closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX attempt_age ON attempt (account, started_at, id);
+CREATE INDEX inbox_age ON inbox (account, received_at, id);
+CREATE INDEX message_age ON message (account, created_at, id);
+CREATE INDEX conversation_age ON conversation (account, closed_at, id) WHERE closed_at IS NOT NULL;

@@ -195,3 +195,110 @@ pub(crate) const GHOSTS_LIVE: Text = Text {
              WHERE state = 'planned' AND user_id IN (SELECT value FROM json_each($1))",
     postgres: "UPDATE ghost SET state = 'living', changed_at = $2 WHERE state = 'planned' AND user_id = ANY ($1::text[])",
 };
+
+/// A kind of rows that grow old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Old {
+    /// What webhooks brought.
+    Inbox,
+    /// Messages, with their deliveries and attempts.
+    Messages,
+    /// Conversations that are closed.
+    Conversations,
+    /// The record of calls.
+    Attempts,
+}
+
+impl Old {
+    /// Every kind, in the order in which a sweep goes through them.
+    pub const ALL: [Old; 4] = [Old::Inbox, Old::Attempts, Old::Messages, Old::Conversations];
+
+    /// The word used in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Old::Inbox => "inbox",
+            Old::Messages => "messages",
+            Old::Conversations => "conversations",
+            Old::Attempts => "attempts",
+        }
+    }
+
+    /// $1 account, $2 before, then $3 and $4 the time and id of the last row looked at, $5 how many: id, time.
+    pub(crate) fn candidates(self) -> &'static str {
+        match self {
+            Old::Inbox => {
+                "SELECT id, received_at FROM inbox WHERE account = $1 AND received_at < $2 \
+                 AND (received_at, id) > ($3, $4) ORDER BY received_at, id LIMIT $5"
+            }
+            Old::Messages => {
+                "SELECT id, created_at FROM message WHERE account = $1 AND created_at < $2 \
+                 AND (created_at, id) > ($3, $4) ORDER BY created_at, id LIMIT $5"
+            }
+            Old::Conversations => {
+                "SELECT id, closed_at FROM conversation WHERE account = $1 AND closed_at IS NOT NULL \
+                 AND closed_at < $2 AND (closed_at, id) > ($3, $4) ORDER BY closed_at, id LIMIT $5"
+            }
+            Old::Attempts => {
+                "SELECT id, started_at FROM attempt WHERE account = $1 AND started_at < $2 \
+                 AND (started_at, id) > ($3, $4) ORDER BY started_at, id LIMIT $5"
+            }
+        }
+    }
+
+    /// $1 account: the next one, or null.
+    pub(crate) fn next_account(self) -> &'static str {
+        match self {
+            Old::Inbox => "SELECT MIN(account) FROM inbox WHERE account > $1",
+            Old::Messages => "SELECT MIN(account) FROM message WHERE account > $1",
+            Old::Conversations => {
+                "SELECT MIN(account) FROM conversation WHERE account > $1 AND closed_at IS NOT NULL"
+            }
+            Old::Attempts => "SELECT MIN(account) FROM attempt WHERE account > $1",
+        }
+    }
+}
+
+macro_rules! by_ids {
+    ($before:literal, $after:literal) => {
+        Text {
+            sqlite: concat!($before, "IN (SELECT value FROM json_each($1))", $after),
+            postgres: concat!($before, "= ANY ($1::text[])", $after),
+        }
+    };
+}
+
+// Each of these takes $1 ids and $2 a number, and answers the ids that it is about.
+
+/// $2: the time before which unreadable ones may go.
+pub(crate) const PURGE_INBOX: Text = by_ids!(
+    "DELETE FROM inbox WHERE id ",
+    " AND (kind <> 'unreadable' OR received_at < $2) \
+     AND NOT EXISTS (SELECT 1 FROM job WHERE job.subject = inbox.id) RETURNING id"
+);
+
+/// The record of a call counts as long as its delivery may be tried again.
+pub(crate) const PURGE_ATTEMPTS: Text = by_ids!(
+    "DELETE FROM attempt WHERE id ",
+    " AND $2 > 0 AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.id = attempt.delivery \
+     AND d.state NOT IN ('sent', 'failed', 'unsure')) RETURNING id"
+);
+
+pub(crate) const PURGE_CONVERSATIONS: Text =
+    by_ids!("DELETE FROM conversation WHERE id ", " AND closed_at < $2 RETURNING id");
+
+pub(crate) const PURGEABLE_MESSAGES: Text = by_ids!(
+    "SELECT id FROM message WHERE id ",
+    " AND $2 > 0 AND NOT EXISTS (SELECT 1 FROM job WHERE job.subject = message.id) \
+     AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.message = message.id \
+       AND d.state NOT IN ('sent', 'failed', 'unsure'))"
+);
+
+pub(crate) const PURGE_ATTEMPTS_OF: Text = by_ids!(
+    "DELETE FROM attempt WHERE id IN (SELECT a.id FROM delivery d, attempt a WHERE a.delivery = d.id AND d.message ",
+    " LIMIT $2) RETURNING id"
+);
+
+pub(crate) const PURGE_DELIVERIES_OF: Text =
+    by_ids!("DELETE FROM delivery WHERE message ", " AND $2 > 0 RETURNING id");
+
+pub(crate) const PURGE_MESSAGES: Text = by_ids!("DELETE FROM message WHERE id ", " AND $2 > 0 RETURNING id");

@@ -16,5 +16,6 @@ mod lanes;
 mod opening;
 mod poison;
 mod positions;
+mod purge;
 mod tokens;
 mod writes;

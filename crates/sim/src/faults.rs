@@ -35,6 +35,7 @@ pub const TARGETS: &[&str] = &[
     "wechat.push",
     "im",
     "im.account_import",
+    "im.multiaccount_import",
     "im.account_delete",
     "im.account_check",
     "im.sendmsg",

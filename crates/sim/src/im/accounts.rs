@@ -30,6 +30,55 @@ pub(super) fn import(world: &World, request: &Value) -> Done {
     Done::new(answer, essentials)
 }
 
+/// `multiaccount_import` (§3.3), in both forms. Accounts that are there get the profile of the newer form. What is wrong
+/// with one account is not told, only that it failed.
+pub(super) fn import_many(world: &World, request: &Value) -> Done {
+    let asked = wanted(request);
+    let ids = |asked: &[Wanted]| asked.iter().map(|one| one.user.clone()).collect::<Vec<_>>();
+    let user_ids = asked.as_deref().map(ids).unwrap_or_default();
+    let mut im = world.im();
+    let now_ms = world.clock.now_ms();
+    let mut failed = Vec::new();
+    let answer = asked.map(|asked| {
+        for Wanted { user, nick, face_url } in asked {
+            let (new_nick, new_face) =
+                (nick.clone().unwrap_or_default(), face_url.clone().unwrap_or_default());
+            if allowed(&im, &user, &new_nick, &new_face, now_ms).is_err() {
+                failed.push(user);
+                continue;
+            }
+            im.deleted.remove(&user);
+            let account = im.accounts.entry(user).or_default();
+            account.nick = nick.unwrap_or(std::mem::take(&mut account.nick));
+            account.face_url = face_url.unwrap_or(std::mem::take(&mut account.face_url));
+        }
+        let mut answer = ok();
+        answer["FailAccounts"] = json!(failed);
+        answer
+    });
+    Done::new(answer, json!({"user_ids": user_ids, "failed": failed}))
+}
+
+struct Wanted {
+    user: String,
+    nick: Option<String>,
+    face_url: Option<String>,
+}
+
+fn wanted(request: &Value) -> Result<Vec<Wanted>, Refused> {
+    let list = |name: &str| request.get(name).and_then(Value::as_array).filter(|list| !list.is_empty());
+    let text = |item: &Value, name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
+    let user = |item: &Value| item.as_str().map(str::to_owned).or_else(|| text(item, "UserID"));
+    let wanted = |item: &Value| {
+        Some(Wanted { user: user(item)?, nick: text(item, "Nick"), face_url: text(item, "FaceUrl") })
+    };
+    let items = list("AccountList").or_else(|| list("Accounts")).ok_or_else(|| Refused::new(70402))?;
+    if items.len() > MOST {
+        return Err(Refused::new(70206));
+    }
+    items.iter().map(wanted).collect::<Option<Vec<_>>>().ok_or_else(|| Refused::new(70402))
+}
+
 fn allowed(im: &Im, user: &str, nick: &str, face_url: &str, now_ms: i64) -> Result<(), Refused> {
     if !valid_user_id(user) {
         return Err(Refused::new(70402));

@@ -70,6 +70,7 @@ async fn call(
 fn target(service: &str, command: &str) -> Option<&'static str> {
     Some(match (service, command) {
         ("im_open_login_svc", "account_import") => "im.account_import",
+        ("im_open_login_svc", "multiaccount_import") => "im.multiaccount_import",
         ("im_open_login_svc", "account_delete") => "im.account_delete",
         ("im_open_login_svc", "account_check") => "im.account_check",
         ("openim", "sendmsg") => "im.sendmsg",
@@ -127,6 +128,7 @@ fn check(
 async fn run(world: &Arc<World>, name: &str, admin: &str, request: &Value, body_len: usize) -> Done {
     match name {
         "im.account_import" => accounts::import(world, request),
+        "im.multiaccount_import" => accounts::import_many(world, request),
         "im.account_delete" => accounts::delete(world, request),
         "im.account_check" => accounts::check(world, request),
         "im.query_online_status" => accounts::online(world, request),

@@ -245,3 +245,21 @@ async fn online_status_follows_the_agents_log_in() {
     assert_eq!(answer["QueryResult"][0]["Detail"][0]["Platform"], "Web");
     assert_eq!(code(&sim, "openim/query_online_status", json!({"To_Account": []})).await, 90001);
 }
+
+#[tokio::test]
+async fn a_hundred_accounts_are_imported_at_once_in_either_form() {
+    const MANY: &str = "im_open_login_svc/multiaccount_import";
+    let (sim, control) = sim(|config| config.im.account_limit = Some(5)).await;
+    let older = rest(&sim, MANY, json!({"Accounts": ["oA", "oB"]})).await;
+    assert_eq!((&older["ErrorCode"], &older["FailAccounts"]), (&json!(0), &json!([])));
+    let too_long = "x".repeat(33);
+    let list = json!([{"UserID": "oA", "Nick": "a"}, {"UserID": too_long}, {"UserID": "oC"}, {"UserID": "oD"}, {"UserID": "oE"}]);
+    let newer = rest(&sim, MANY, json!({"AccountList": list})).await;
+    // With the admin that is all that there is room for; whoever is there already is updated.
+    assert_eq!((&newer["ErrorCode"], &newer["FailAccounts"]), (&json!(0), &json!([too_long, "oE"])));
+    let accounts = control.get("/sim/state").await.unwrap()["im"]["accounts"].clone();
+    assert_eq!(accounts["oA"]["nick"], "a");
+    let crowd: Vec<String> = (0..101).map(|n| format!("o{n}")).collect();
+    assert_eq!(code(&sim, MANY, json!({"Accounts": crowd})).await, 70206);
+    assert_eq!(code(&sim, MANY, json!({"Accounts": []})).await, 70402);
+}

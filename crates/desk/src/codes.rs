@@ -39,6 +39,8 @@ pub fn wechat_reason(code: i64) -> Reason {
         50002 => Reason::CustomerRestricted,
         61452..=61456 | 65400..=65417 => Reason::CustomerServiceOff,
         70000 => Reason::MinorProtected,
+        // Of WeChat's content checks; not in the reference of `custom/send`.
+        87014 => Reason::ContentBlocked,
         40008
         | 40035
         | 40038

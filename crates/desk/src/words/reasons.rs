@@ -3,7 +3,8 @@
 use super::Language;
 use crate::Reason;
 
-/// Why it failed and what to do, as one or two sentences for the agent.
+/// Why it failed and what to do, as one or two sentences for the agent. Only answers that fail are told to an agent, so
+/// the other side is WeChat except where IM is named.
 pub fn reason_words(language: Language, reason: Reason) -> &'static str {
     let [zh, ja, en] = row(reason);
     language.pick(zh, ja, en).1
@@ -104,9 +105,9 @@ fn row(reason: Reason) -> [(&'static str, &'static str); 3] {
             ),
         ],
         Reason::Busy => [
-            ("系统繁忙", "对方系统繁忙，请稍后再发一次。"),
-            ("混雑", "相手側のシステムが混み合っています。しばらくしてからもう一度お送りください。"),
-            ("busy", "The other side's system is busy; please send it again later."),
+            ("系统繁忙", "微信系统繁忙，请稍后再发一次。"),
+            ("混雑", "WeChatが混み合っています。しばらくしてからもう一度お送りください。"),
+            ("busy", "WeChat is busy; please send it again later."),
         ],
         Reason::TooFast => [
             ("发送过快", "短时间内发送过多，请几分钟后再发一次。如经常出现，请通知管理员。"),
@@ -131,14 +132,11 @@ fn row(reason: Reason) -> [(&'static str, &'static str); 3] {
             ),
         ],
         Reason::Unreachable => [
-            ("无法连接", "长时间无法连接对方系统，请稍后再发一次，并通知管理员。"),
-            (
-                "接続不可",
-                "長い間、相手側のシステムに接続できませんでした。後でもう一度送り、管理者に知らせてください。",
-            ),
+            ("无法连接", "长时间无法连接微信，请稍后再发一次，并通知管理员。"),
+            ("接続不可", "長い間WeChatに接続できませんでした。後でもう一度送り、管理者に知らせてください。"),
             (
                 "unreachable",
-                "The other side could not be reached for a long time; send it again later and tell your administrator.",
+                "WeChat could not be reached for a long time; send it again later and tell your administrator.",
             ),
         ],
         Reason::IpNotListed => [
@@ -470,12 +468,9 @@ fn row(reason: Reason) -> [(&'static str, &'static str); 3] {
             ),
         ],
         Reason::Refused => [
-            ("被拒绝", "对方系统拒绝了这条消息。请通知管理员查看日志。"),
-            (
-                "拒否",
-                "相手側のシステムがこのメッセージを拒否しました。管理者にログの確認を依頼してください。",
-            ),
-            ("refused", "The other side refused this message; ask your administrator to look into the log."),
+            ("被拒绝", "微信拒绝了这条消息。请通知管理员查看日志。"),
+            ("拒否", "WeChatがこのメッセージを拒否しました。管理者にログの確認を依頼してください。"),
+            ("refused", "WeChat refused this message; ask your administrator to look into the log."),
         ],
     }
 }

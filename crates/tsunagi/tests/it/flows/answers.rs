@@ -13,7 +13,7 @@ async fn f35_200_without_errcode_0_is_no_success() {
         let unclear = "无法确认是否送达";
         let fault = |kind| Fault::once("wechat.custom_send", kind);
         let cases = [
-            (fault(Kind::Errcode).value(40003), "failed", "refused", "未送达"),
+            (fault(Kind::Errcode).value(40003), "failed", "unknown_customer", "未送达"),
             (fault(Kind::Errcode).value(87009), "failed", "", "未送达"),
             (fault(Kind::Body).value(""), "unsure", "", unclear),
             (fault(Kind::Body).value("<html>busy</html>"), "unsure", "", unclear),

@@ -28,10 +28,14 @@ async fn f30_f31_closed_windows_and_used_up_counts_are_told_in_words() {
     assert_eq!(world.notice("48小时回复期限已过").await, ghost);
 
     // A customer who does not follow, by another of WeChat's codes; one who blocks; content that is refused.
-    for (n, (code, words)) in
-        [(43004, "客户已取消关注"), (48002, "客户拒收消息"), (50002, "客户拒收消息"), (87014, "未送达")]
-            .into_iter()
-            .enumerate()
+    for (n, (code, words)) in [
+        (43004, "客户已取消关注"),
+        (48002, "客户已关闭接收"),
+        (50002, "客户的微信账号受到限制"),
+        (87014, "未送达"),
+    ]
+    .into_iter()
+    .enumerate()
     {
         let ghost = world.opened(&customer(n + 2), &format!("case {code}")).await;
         world.fault(Fault::once("wechat.custom_send", Kind::Errcode).value(code)).await;

@@ -1,6 +1,7 @@
 //! What every story needs: both clouds, a gateway process that can be killed and started again, its database.
 
 mod database;
+mod output;
 mod second;
 
 pub(crate) use database::{Database, Engine, engines};
@@ -19,6 +20,7 @@ pub(crate) const AGENT: &str = "user1";
 pub(crate) const OPENID: &str = "oAbCdEfGhIjKlMnOpQrStUvWxYz0";
 /// How long anything may take before a story gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+const JOURNAL: &str = "planted.journal";
 
 /// How a world is set up; start from `Setup::new`.
 pub(crate) struct Setup {
@@ -113,19 +115,25 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::create(setup.engine, folder.path()).await;
         let secure = setup.clouds.wechat[0].mode != Mode::Plain;
-        let clouds = sim::start(setup.clouds).await.unwrap();
+        let mut clouds = setup.clouds;
+        if output::is_kept() && clouds.journal.is_none() {
+            clouds.journal = Some(folder.path().join(JOURNAL));
+        }
+        let clouds = sim::start(clouds).await.unwrap();
         let (port, admin_port) = (free_port(), free_port());
         let shop = WechatAccountConfig::shop();
         let app = sim::ImConfig::shop();
         let key = shop.encoding_aes_key.filter(|_| secure).unwrap_or_default();
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin_port}\"\n\
-             [log]\nformat = \"text\"\nlevel = \"debug,hyper=info,sqlx=info\"\n\
+             [log]\nformat = \"text\"\nlevel = \"{}\"\n\
              [store]\nurl = \"{}\"\n{}\n\
              [im]\nsdk_app_id = {}\nsecret_key = \"{}\"\nbase_url = \"{}\"\ncallback_token = \"{}\"\n{}\n\
              [[account]]\nid = \"shop\"\napp_id = \"{}\"\napp_secret = \"{}\"\ntoken = \"{}\"\n\
              encoding_aes_key = \"{key}\"\nbase_url = \"{}\"\nlanguage = \"zh\"\nagents = {:?}\n\
              welcome = \"欢迎关注\"\nwaiting = \"正在为您转接\"\n{}\n",
+            // What is scanned for leaks is all that could ever be logged.
+            if output::is_kept() { "trace" } else { "debug,hyper=info,sqlx=info" },
             database.url,
             setup.store,
             app.sdk_app_id,
@@ -301,7 +309,18 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        let mut said = Vec::new();
+        if output::is_kept()
+            && self.gateway.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+        {
+            said = output::admin_pages(&self.admin);
+        }
         self.kill();
+        if output::is_kept() {
+            said.push(self.log());
+            let configs = [self.config.clone(), self.folder.path().join("second.toml")];
+            output::keep(&said, &configs, &self.folder.path().join(JOURNAL));
+        }
     }
 }
 

@@ -182,9 +182,8 @@ impl Customer {
             "subscribe" => {
                 grant(Action::Follow);
                 let key = given.get("EventKey").and_then(Value::as_str).unwrap_or_default();
-                // Who came by a parametric QR code has scanned it, too.
+                // A follow by a parametric QR code is one action, not two.
                 if let Some(scene) = key.strip_prefix("qrscene_") {
-                    grant(Action::Scan);
                     scene.clone_into(&mut self.scene);
                 }
                 self.begins_to_follow(now_ms);

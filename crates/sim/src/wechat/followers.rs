@@ -3,7 +3,6 @@
 //! A seeded follower is only a number until something happens to her: her openid is made from it, and it can be read
 //! back from the openid.
 
-use std::fmt::Write;
 use std::ops::Bound;
 
 use sha1::{Digest, Sha1};
@@ -18,13 +17,11 @@ const SEEDED_FROM_S: i64 = 1_760_000_000;
 
 /// The openid of the follower with this number: 28 characters, as the real ones have.
 pub(crate) fn openid(app_id: &str, n: u64) -> String {
-    let mut text = prefix(app_id);
-    let _ = write!(text, "{n:017}");
-    text
+    format!("{}{n:017}", prefix(app_id))
 }
 
-/// openids differ from account to account, also for the same person.
-fn prefix(app_id: &str) -> String {
+/// What all seeded openids of an account begin with. openids differ from account to account, also for the same person.
+pub(super) fn prefix(app_id: &str) -> String {
     let digest = hex::encode(Sha1::digest(app_id.as_bytes()));
     format!("oSeed{}", &digest[..6])
 }
@@ -45,7 +42,7 @@ impl Account {
 
     /// The number of a seeded follower.
     fn seeded_number(&self, openid: &str) -> Option<u64> {
-        let digits = openid.strip_prefix(prefix(&self.config.app_id).as_str())?;
+        let digits = openid.strip_prefix(self.seed_prefix.as_str())?;
         let n = Some(digits).filter(|d| d.len() == 17)?.parse().ok()?;
         (n < self.seeded).then_some(n)
     }
@@ -58,15 +55,24 @@ impl Account {
         Some(self.customer(openid))
     }
 
+    /// A seeded follower to whom nothing has happened.
+    fn untouched(&self, openid: &str) -> Option<Customer> {
+        let n = self.seeded_number(openid)?;
+        Some(Customer { follows: true, since_s: SEEDED_FROM_S + n.cast_signed(), ..Customer::default() })
+    }
+
+    /// What is known of a customer, without keeping anything of her: a million may be asked for.
+    pub(crate) fn look<T>(&self, openid: &str, at: impl FnOnce(&Customer) -> T) -> Option<T> {
+        match self.customers.get(openid) {
+            Some(customer) => Some(at(customer)),
+            None => self.untouched(openid).as_ref().map(at),
+        }
+    }
+
     /// The customer; made when missing.
     pub(crate) fn customer(&mut self, openid: &str) -> &mut Customer {
         if !self.customers.contains_key(openid) {
-            let seeded = self.seeded_number(openid);
-            let customer = Customer {
-                follows: seeded.is_some(),
-                since_s: seeded.map_or(0, |n| SEEDED_FROM_S + n.cast_signed()),
-                ..Customer::default()
-            };
+            let customer = self.untouched(openid).unwrap_or_default();
             self.customers.insert(openid.to_owned(), customer);
         }
         self.customers.entry(openid.to_owned()).or_default()
@@ -95,7 +101,7 @@ impl Account {
         }
         let mut n = start.unwrap_or(0);
         while openids.len() <= size && n < self.seeded {
-            let openid = openid(&self.config.app_id, n);
+            let openid = format!("{}{n:017}", self.seed_prefix);
             if self.customers.get(&openid).is_none_or(|customer| customer.follows) {
                 openids.push(openid);
             }

@@ -64,7 +64,8 @@ pub(crate) struct Account {
     counters: Counters,
     pub(crate) media: MediaStore,
     /// Followers who never did anything here; see `followers.rs`.
-    pub(crate) seeded: u64,
+    seeded: u64,
+    seed_prefix: String,
 }
 
 /// One person, as this account knows her.
@@ -148,6 +149,7 @@ impl Account {
             None if config.mode == Mode::Plain => None,
             None => return Err(complain("this mode needs an EncodingAESKey")),
         };
+        let seed_prefix = followers::prefix(&config.app_id);
         Ok(Account {
             rules: config.rules.clone(),
             config,
@@ -157,6 +159,7 @@ impl Account {
             counters: Counters::default(),
             media: MediaStore::default(),
             seeded: 0,
+            seed_prefix,
         })
     }
 

@@ -35,8 +35,11 @@ pub(crate) struct Shown {
     /// What else the customer sees.
     pub(crate) fields: Option<Value>,
     /// The file that the account must have.
-    pub(crate) file: Option<(String, &'static [MediaKind])>,
+    pub(crate) file: Option<NamedFile>,
 }
+
+/// A media id, and what the file behind it may be.
+type NamedFile = (String, &'static [MediaKind]);
 
 /// What a reply is judged by.
 pub(crate) struct Judge<'a> {
@@ -127,11 +130,7 @@ impl Judge<'_> {
     }
 
     /// What a reply shows that is no text, and the file that it needs.
-    fn payload(
-        &self,
-        msg_type: &str,
-        reply: &Node,
-    ) -> Result<(Value, Option<(String, &'static [MediaKind])>), &'static str> {
+    fn payload(&self, msg_type: &str, reply: &Node) -> Result<(Value, Option<NamedFile>), &'static str> {
         use MediaKind::{Image, Thumb, Video, Voice};
         let inner = |name: &str| reply.child(name).ok_or("its element is missing");
         let one = |node: &Node, name: &str, names: &[&str], kinds: &'static [MediaKind]| {

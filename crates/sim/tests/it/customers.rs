@@ -216,7 +216,7 @@ async fn each_action_opens_its_own_window_and_most_events_open_none() {
     let open = |pairs: &[(&str, u64)]| -> Vec<_> {
         pairs.iter().map(|(action, left)| ((*action).to_owned(), json!(left))).collect()
     };
-    assert_eq!(windows(&control).await, open(&[("follow", 3), ("message", 5), ("scan", 3)]));
+    assert_eq!(windows(&control).await, open(&[("follow", 3), ("message", 5)]));
     let _ = control.event(APP, USER, "unsubscribe").await;
     assert_eq!(windows(&control).await, []);
 }

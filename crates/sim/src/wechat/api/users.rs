@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, Call, Refused};
+use crate::wechat::Customer;
 
 /// `GET /cgi-bin/user/get`: one page of all followers.
 pub(super) fn get(call: &mut Call, app_id: &str) -> Result<Answer, Refused> {
@@ -77,24 +78,28 @@ pub(super) fn remark(call: &mut Call, app_id: &str) -> Result<Answer, Refused> {
     Ok(Answer::Ok)
 }
 
-/// What is told of one customer. Nickname and picture are no longer among it.
+/// What is told of one customer.
 fn one(call: &Call, app_id: &str, openid: &str) -> Option<Value> {
-    let mut wechat = call.world.wechat();
-    let account = wechat.accounts.get_mut(app_id)?;
-    let unionids = account.rules.unionids;
-    let customer = account.known(openid)?;
+    let wechat = call.world.wechat();
+    let account = wechat.accounts.get(app_id)?;
+    let mut told = account.look(openid, |customer| told(customer, openid))?;
+    if account.rules.unionids && told["subscribe"] == 1 {
+        told["unionid"] =
+            format!("oUnion{}", openid.get(openid.len().saturating_sub(22)..).unwrap_or(openid)).into();
+    }
+    Some(told)
+}
+
+/// Nickname and picture are no longer among it; of who has left there is nothing but that.
+fn told(customer: &Customer, openid: &str) -> Value {
     if !customer.follows {
-        return Some(json!({"subscribe": 0, "openid": openid}));
+        return json!({"subscribe": 0, "openid": openid});
     }
     // A scene that is a number stands in one field, any other text in another.
     let number = customer.scene.parse::<u32>().unwrap_or(0);
     let text = if number == 0 { customer.scene.as_str() } else { "" };
     let from = if customer.scene.is_empty() { "ADD_SCENE_SEARCH" } else { "ADD_SCENE_QR_CODE" };
-    let mut told = json!({"subscribe": 1, "openid": openid, "language": "zh_CN",
-                          "subscribe_time": customer.since_s, "remark": customer.remark, "groupid": 0,
-                          "tagid_list": [], "subscribe_scene": from, "qr_scene": number, "qr_scene_str": text});
-    if unionids {
-        told["unionid"] = format!("oUnion{}", &openid[openid.len().saturating_sub(22)..]).into();
-    }
-    Some(told)
+    json!({"subscribe": 1, "openid": openid, "language": "zh_CN", "subscribe_time": customer.since_s,
+           "remark": customer.remark, "groupid": 0, "tagid_list": [], "subscribe_scene": from,
+           "qr_scene": number, "qr_scene_str": text})
 }

@@ -1,6 +1,7 @@
 //! The control endpoints: what a test or the demo page may do to the two clouds. JSON in, JSON out.
 //!
-//! `wechat.rs` has the accounts, `customers.rs` their customers, `im.rs` the agents; here are the journal, the clock, the faults and the settings.
+//! `wechat.rs` has the accounts, `customers.rs` their customers, `im.rs` the agents; here are the journal, the clock, the
+//! faults and the settings.
 //! Requests that a browser makes for another site are refused, so that no web page can play with a running demo.
 
 mod customers;

@@ -18,3 +18,4 @@ mod quotas;
 mod readme;
 mod tokens;
 mod users;
+mod wechat_library;

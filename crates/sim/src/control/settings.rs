@@ -98,7 +98,7 @@ fn change_account(world: &World, change: &mut Change) -> Result<(), String> {
         None => return Err("there are several accounts: give app_id".into()),
     };
     let account = wechat.accounts.get_mut(&app_id).ok_or("no such account")?;
-    let mut config = account.config.clone();
+    let mut config = (*account.config).clone();
     set(&mut config.mode, change.mode);
     set(&mut config.format, change.format);
     set(&mut config.token, change.token.take());

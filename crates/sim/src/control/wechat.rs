@@ -55,7 +55,7 @@ async fn console(State(world): State<Arc<World>>, Path(app_id): Path<String>, bo
         Ok(asked) => asked,
         Err(complaint) => return *complaint,
     };
-    let config = world.wechat().accounts.get(&app_id).map(|account| account.config.clone());
+    let config = world.wechat().accounts.get(&app_id).map(|account| (*account.config).clone());
     let Some(now) = config else { return no_account() };
     let config = WechatAccountConfig {
         webhook_url: asked.webhook_url.or(now.webhook_url),

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::document::Content;
 use super::messages::Message;
-use super::rules::{AccountKind, AccountRules, MenuMessage};
+use super::rules::{AccountKind, MenuMessage, WindowRule};
 use super::windows::Action;
 use super::{Customer, Push, Report, SYSTEM_SENDER, events, push};
 use crate::config::Format;
@@ -131,7 +131,7 @@ pub(crate) fn act(
             Some((_, id)) => id.to_string(),
             None => format!("e{msg_id}"),
         };
-        let rules = account.rules.clone();
+        let (windows, menu_message) = (account.rules.windows, account.rules.menu_message);
         if openid != SYSTEM_SENDER {
             let customer = account.customer(openid);
             let shown = if is_event { event.clone() } else { shown_text(&given, &msg_type) };
@@ -139,9 +139,10 @@ pub(crate) fn act(
             let line = customer.show(now_ms, "customer", via, &msg_type, &shown, Some(id.clone()));
             line.fields = (!is_event && msg_type != "text").then(|| Value::Object(given.clone()));
             if is_event {
-                customer.caused(&event, &given, &rules, now_ms);
+                customer.caused(&event, &given, windows, now_ms);
             } else {
-                customer.wrote(&given, &rules, now_ms);
+                let tapped = given.contains_key("bizmsgmenuid") && menu_message == MenuMessage::MenuTap;
+                customer.wrote(if tapped { Action::Menu } else { Action::Message }, windows, now_ms);
             }
             served = !is_event && customer.served_until_ms > now_ms;
         }
@@ -170,8 +171,8 @@ fn shown_text(given: &Map<String, Value>, msg_type: &str) -> String {
 
 impl Customer {
     /// What an event changes.
-    fn caused(&mut self, event: &str, given: &Map<String, Value>, rules: &AccountRules, now_ms: i64) {
-        let mut grant = |action| self.windows.grant(action, rules.windows, now_ms);
+    fn caused(&mut self, event: &str, given: &Map<String, Value>, rule: WindowRule, now_ms: i64) {
+        let mut grant = |action| self.windows.grant(action, rule, now_ms);
         match event.to_ascii_lowercase().as_str() {
             "unsubscribe" => {
                 self.follows = false;
@@ -197,11 +198,9 @@ impl Customer {
     }
 
     /// What a message changes. Somebody who writes follows; tests need not say so first.
-    fn wrote(&mut self, given: &Map<String, Value>, rules: &AccountRules, now_ms: i64) {
+    fn wrote(&mut self, action: Action, rule: WindowRule, now_ms: i64) {
         self.begins_to_follow(now_ms);
-        let tapped = given.contains_key("bizmsgmenuid") && rules.menu_message == MenuMessage::MenuTap;
-        let action = if tapped { Action::Menu } else { Action::Message };
-        self.windows.grant(action, rules.windows, now_ms);
+        self.windows.grant(action, rule, now_ms);
         self.exchanged_ms = Some(now_ms);
     }
 }

@@ -1,6 +1,7 @@
 //! What a push looks like on the wire: its fields as XML or JSON, its envelope, its signed query (§2, §3).
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use sha1::{Digest, Sha1};
@@ -32,7 +33,7 @@ pub(crate) enum Content {
 #[derive(Clone)]
 pub(crate) struct Request {
     /// The account as it was set up then: the answer is judged by it, though the console may have been changed since.
-    pub(crate) account: WechatAccountConfig,
+    pub(crate) account: Arc<WechatAccountConfig>,
     pub(crate) key: Option<::wechat::AesKey>,
     pub(crate) url: String,
     pub(crate) content_type: &'static str,
@@ -48,7 +49,7 @@ pub(crate) fn sign(parts: &[&str]) -> String {
 
 /// Signs and, where the mode wants it, encrypts one attempt.
 pub(crate) fn request(
-    config: &WechatAccountConfig,
+    config: &Arc<WechatAccountConfig>,
     key: Option<&::wechat::AesKey>,
     webhook_url: &str,
     push: &Push,
@@ -153,8 +154,8 @@ mod tests {
         }
     }
 
-    fn made(mode: Mode, format: Format) -> (WechatAccountConfig, Request) {
-        let config = WechatAccountConfig { mode, format, ..WechatAccountConfig::shop() };
+    fn made(mode: Mode, format: Format) -> (Arc<WechatAccountConfig>, Request) {
+        let config = Arc::new(WechatAccountConfig { mode, format, ..WechatAccountConfig::shop() });
         let key = ::wechat::AesKey::parse(config.encoding_aes_key.as_deref().unwrap()).unwrap();
         let request =
             request(&config, Some(&key), "http://g/wechat/shop", &push(), 1_760_000_000, &Chance::new(3));

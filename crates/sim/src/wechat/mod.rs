@@ -22,6 +22,7 @@ pub(crate) mod verify;
 mod windows;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -56,7 +57,8 @@ pub(crate) struct Wechat {
 
 /// One Official Account.
 pub(crate) struct Account {
-    pub(crate) config: WechatAccountConfig,
+    /// Shared with the pushes under way, which are judged by it.
+    pub(crate) config: Arc<WechatAccountConfig>,
     key: Option<::wechat::AesKey>,
     pub(crate) customers: BTreeMap<String, Customer>,
     tokens: Tokens,
@@ -152,7 +154,7 @@ impl Account {
         let seed_prefix = followers::prefix(&config.app_id);
         Ok(Account {
             rules: config.rules.clone(),
-            config,
+            config: Arc::new(config),
             key,
             customers: BTreeMap::new(),
             tokens: Tokens::default(),

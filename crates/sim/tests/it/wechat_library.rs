@@ -154,8 +154,7 @@ async fn the_library_knows_every_message_and_event_that_customers_cause() {
         let webhook = Webhook::saying("success").await;
         let (_sim, control) = wechat(&webhook).await;
         control.configure(json!({"format": format})).await.unwrap();
-        let last =
-            || wechat::Push::parse(webhook.seen().last().unwrap().body.as_bytes()).unwrap().body;
+        let last = || wechat::Push::parse(webhook.seen().last().unwrap().body.as_bytes()).unwrap().body;
         for message in messages {
             control.send(APP, USER, json!({"type": message})).await.unwrap();
             let PushBody::Message(read) = last() else { panic!("{message} is no message") };

@@ -25,6 +25,8 @@ pub struct Account {
     pub welcome: String,
     /// Passive reply to the message that opens a conversation; none if empty.
     pub waiting: String,
+    /// The same when it is known that no agent can be reached; none if empty.
+    pub away: String,
 }
 
 /// What becomes of the ghost of a customer who unfollows.

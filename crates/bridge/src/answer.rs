@@ -3,6 +3,7 @@
 //! WeChat knows no key that makes a repeat harmless. The attempt is committed before the call; a call whose
 //! end is unknown, or that was under way when its holder died, is *unsure* for good and the agent is told.
 
+use crate::assign::NOT_SERVED;
 use crate::convert::{Told, wechat_outcome};
 use crate::token::Trouble;
 use crate::worker::{Held, Step};
@@ -17,7 +18,7 @@ use store::{AttemptId, Delivery, Error, Job, Lane, Outcome, Tx, faults};
 impl Bridge {
     pub(crate) async fn answer(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
-            return self.put_off(held, &job, 60_000).await;
+            return self.put_off(held, &job, NOT_SERVED).await;
         };
         let message = job.subject.clone();
         let deliveries =
@@ -124,7 +125,7 @@ impl Bridge {
         let result = held.while_ours(call).await?;
         faults::point("answer.after_call");
         let told = wechat_outcome(&result);
-        self.observe(account, "custom/send", &told, started);
+        self.observe(&account.id, "custom/send", &told, started);
         let code = match result {
             Err(wechat::CallError::Refused(errcode)) => Some(errcode.code),
             _ => None,

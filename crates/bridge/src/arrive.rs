@@ -56,7 +56,7 @@ impl Bridge {
         let effect = match &push.body {
             PushBody::Message(_) => Some(Effect::Write {
                 conversation: ConversationId::new(&self.inner.clock, &self.inner.entropy),
-                waiting: self.passive_text(opened, push, &account.waiting),
+                waiting: self.passive_text(opened, push, self.first_words(account)),
             }),
             PushBody::Event(Event::Subscribe { .. }) => {
                 reply = self.passive_text(opened, push, &account.welcome);
@@ -87,6 +87,11 @@ impl Bridge {
             work,
             trace: trace::stored(),
         }
+    }
+
+    /// What a customer reads who opens a conversation.
+    fn first_words<'a>(&self, account: &'a Account) -> &'a str {
+        if self.nobody_is_there(account) { &account.away } else { &account.waiting }
     }
 
     fn passive_text(&self, opened: &Opened, push: &Push, words: &str) -> Option<Vec<u8>> {

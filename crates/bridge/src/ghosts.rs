@@ -1,5 +1,6 @@
 //! The customer's IM account: jobs `import` and `delete`, and the import on first use.
 
+use crate::assign::NOT_SERVED;
 use crate::convert::{Told, im_outcome};
 use crate::intake::ghost_for;
 use crate::worker::{Held, Step};
@@ -32,7 +33,7 @@ impl Bridge {
     /// Job `import`: a customer followed.
     pub(crate) async fn import_ghost(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
-            return self.put_off(held, &job, 60_000).await;
+            return self.put_off(held, &job, NOT_SERVED).await;
         };
         let user_id = job.subject.clone();
         let ghost =
@@ -87,7 +88,7 @@ impl Bridge {
             .await;
         faults::point("ghost.after_call");
         let told = im_outcome(&result);
-        self.observe(account, "account_import", &told, started);
+        self.observe(&account.id, "account_import", &told, started);
         let now = self.inner.clock.now();
         if told.tried == Tried::Done {
             let (lane, user_id) = (held.lane.clone(), user_id.to_owned());
@@ -133,7 +134,7 @@ impl Bridge {
     /// Job `delete`: a customer left, and the ghost is already given up in the store.
     pub(crate) async fn delete_ghost(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
-            return self.put_off(held, &job, 60_000).await;
+            return self.put_off(held, &job, NOT_SERVED).await;
         };
         held.before_call(self).await?;
         self.inner.im_rate.wait("account_delete").await;
@@ -145,7 +146,7 @@ impl Bridge {
             .await;
         faults::point("unfollow.after_call");
         let told = im_outcome(&result);
-        self.observe(&account, "account_delete", &told, started);
+        self.observe(&account.id, "account_delete", &told, started);
         // The refusal may stand for the call or for the account alone.
         let not_enabled = match &result {
             Err(im::CallError::Refused(code)) => code.code == DELETION_NOT_ENABLED,
@@ -215,7 +216,7 @@ impl Bridge {
             .account_import(agent, None, None, self.inner.entropy.u32(), self.inner.clock.now_s())
             .await;
         let told = im_outcome(&result);
-        self.observe(account, "account_import", &told, started);
+        self.observe(&account.id, "account_import", &told, started);
         told
     }
 
@@ -226,15 +227,15 @@ impl Bridge {
     }
 
     /// Counts a call.
-    pub(crate) fn observe(&self, account: &Account, api: &'static str, told: &Told, started: Instant) {
+    pub(crate) fn observe(&self, account: &str, api: &'static str, told: &Told, started: Instant) {
         let outcome = match told.tried {
             Tried::Done => "ok",
             Tried::NotSent => "not_sent",
             Tried::Unclear => "unclear",
             _ => "refused",
         };
-        metrics::histogram!("tsunagi_call_seconds", "account" => account.id.clone(), "api" => api, "outcome" => outcome)
+        metrics::histogram!("tsunagi_call_seconds", "account" => account.to_owned(), "api" => api, "outcome" => outcome)
             .record(started.elapsed().as_secs_f64());
-        trace::call(&account.id, api, outcome, &told.detail, started.elapsed());
+        trace::call(account, api, outcome, &told.detail, started.elapsed());
     }
 }

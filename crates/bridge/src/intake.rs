@@ -1,5 +1,6 @@
 //! Job `push`: a stored push becomes a message in a conversation, or a customer comes or goes.
 
+use crate::assign::NOT_SERVED;
 use crate::convert;
 use crate::worker::{Held, Step};
 use crate::{Account, Bridge, OnUnsubscribe, notice};
@@ -14,12 +15,7 @@ impl Bridge {
         let subject = job.subject.clone();
         let row = self.inner.store.read(move |tx| Box::pin(async move { tx.inbox(&subject).await })).await?;
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
-            tracing::error!(
-                account = held.lane.account,
-                inbox = job.subject,
-                "a message waits for an account that is not configured any more"
-            );
-            return self.put_off(held, &job, 60_000).await;
+            return self.put_off(held, &job, NOT_SERVED).await;
         };
         let push = row.as_ref().map(|row| Push::parse(&row.body));
         let (Some(row), Some(Ok(push))) = (row, push) else {
@@ -53,14 +49,17 @@ impl Bridge {
             .map(|part| (DeliveryId::new(clock, entropy), part.to_owned()))
             .collect();
         let message = MessageId::new(clock, entropy);
-        let (lane, account) = (held.lane.clone(), account.clone());
+        let (lane, account, desk) = (held.lane.clone(), account.clone(), self.desk(account));
         self.inner
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     let first = tx.take_seqs(&lane.account, &lane.openid, parts.len() as i64).await?;
                     let conversation = job.note.clone();
-                    let agent = agent_for(tx, &account, &lane.openid, conversation.as_deref(), now).await?;
+                    let agent = desk.agent_for(tx, &lane.openid, conversation.as_deref(), now).await?;
+                    if let Some(conversation) = &conversation {
+                        tx.wait_for_answer(conversation, taken.received_at).await?;
+                    }
                     let ghost = ghost_for(tx, &account, &lane.openid, now).await?;
                     tx.insert_message(NewMessage {
                         id: &message,
@@ -161,48 +160,6 @@ struct Taken {
     words: String,
     source_key: Option<String>,
     received_at: Millis,
-}
-
-/// Who serves this conversation; if it is new, or its agent is not configured any more, the agent with the
-/// fewest open ones.
-async fn agent_for(
-    tx: &mut Tx<'_>,
-    account: &Account,
-    openid: &str,
-    conversation: Option<&str>,
-    now: Millis,
-) -> Result<String, Error> {
-    let Some(conversation) = conversation else {
-        // A message that was stored without one goes to whoever served the customer last.
-        let last = tx.latest_agent(&account.id, openid).await?.filter(|last| account.agents.contains(last));
-        return last.or_else(|| account.agents.first().cloned()).ok_or(Error::Unknown("agent"));
-    };
-    match tx.conversation_agent(conversation).await? {
-        Some(agent) if account.agents.contains(&agent) => Ok(agent),
-        Some(from) => {
-            let agent = least_busy(tx, account).await?;
-            tx.reassign(conversation, &from, &agent).await?;
-            Ok(agent)
-        }
-        None => {
-            let agent = least_busy(tx, account).await?;
-            tx.open_conversation(conversation, &account.id, openid, &agent, now).await?;
-            Ok(agent)
-        }
-    }
-}
-
-/// The agent with the fewest open conversations; the first of those.
-async fn least_busy(tx: &mut Tx<'_>, account: &Account) -> Result<String, Error> {
-    let mut fewest: Option<(i64, &String)> = None;
-    let loads = tx.loads(&account.id).await?;
-    for agent in &account.agents {
-        let open = loads.iter().find(|(who, _)| who == agent).map_or(0, |(_, open)| *open);
-        if fewest.is_none_or(|(least, _)| open < least) {
-            fewest = Some((open, agent));
-        }
-    }
-    fewest.map(|(_, agent)| agent.clone()).ok_or(Error::Unknown("agent"))
 }
 
 /// The UserID of the customer's ghost, planned if there is none.

@@ -9,6 +9,7 @@
 mod account;
 mod answer;
 mod arrive;
+mod assign;
 mod convert;
 mod ghosts;
 mod import;
@@ -16,6 +17,7 @@ mod intake;
 mod limiter;
 mod notice;
 mod operator;
+mod presence;
 mod relay;
 mod replay;
 mod token;
@@ -24,12 +26,14 @@ mod webhook;
 mod worker;
 
 pub use account::{Account, OnUnsubscribe, Patience};
+pub use assign::Hours;
 pub use import::{ImportError, ImportWatcher, NotImported};
 pub use operator::{OperatorError, Retried, job_id};
 pub use worker::{Timing, Worker};
 
 use desk::{Clock, Entropy};
 use limiter::Limiter;
+use presence::Presence;
 use std::collections::HashMap;
 use std::sync::Arc;
 use store::Store;
@@ -52,6 +56,8 @@ struct Inner {
     im_calls_per_second: u32,
     tokens: TokenKeeper,
     patience: Patience,
+    hours: Hours,
+    presence: Presence,
     work: Notify,
 }
 
@@ -63,6 +69,7 @@ impl Bridge {
         im: im::Client,
         im_rate: u32,
         patience: Patience,
+        hours: Hours,
         clock: Clock,
         entropy: Entropy,
     ) -> Bridge {
@@ -78,6 +85,8 @@ impl Bridge {
             im_calls_per_second: im_rate,
             tokens,
             patience,
+            hours,
+            presence: Presence::default(),
             work: Notify::new(),
         };
         Bridge { inner: Arc::new(inner) }

@@ -3,6 +3,7 @@
 //! `sendmsg` has no key that makes a repeat harmless beyond one second, so a call without a clear end is
 //! looked up in IM's history before it is repeated, with the same MsgSeq and MsgRandom.
 
+use crate::assign::NOT_SERVED;
 use crate::convert::{Told, im_outcome};
 use crate::ghosts::Imported;
 use crate::worker::{Held, Step};
@@ -18,7 +19,7 @@ const HISTORY_GRACE_S: i64 = 60;
 impl Bridge {
     pub(crate) async fn relay(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
-            return self.put_off(held, &job, 60_000).await;
+            return self.put_off(held, &job, NOT_SERVED).await;
         };
         let message = job.subject.clone();
         let deliveries =
@@ -37,6 +38,9 @@ impl Bridge {
                     .await
             }
             DeliveryState::Checking => self.check(held, job, &account, &delivery).await,
+            _ if !self.desk(&account).roster.serves(&delivery.recipient) => {
+                self.redirect(held, job, &account, &delivery).await
+            }
             _ if ghost == Some(GhostState::Living) => self.send(held, job, &account, &delivery).await,
             _ if ghost == Some(GhostState::Planned) => {
                 self.import_first(held, job, &account, &delivery).await
@@ -65,6 +69,37 @@ impl Bridge {
                 self.settle(held, job, account, delivery, next, &told, None).await
             }
         }
+    }
+
+    /// The agent does not serve any more: whoever has the conversation now gets what is left of the message.
+    async fn redirect(
+        &self,
+        held: &Held,
+        job: Job,
+        account: &Account,
+        delivery: &Delivery,
+    ) -> Result<Step, Error> {
+        let (lane, message, now) = (held.lane.clone(), job.subject.clone(), self.inner.clock.now());
+        let (desk, from) = (self.desk(account), delivery.recipient.clone());
+        let moved = self.inner.store.write(move |tx| {
+            Box::pin(async move {
+                tx.lock_customer(&lane.account, &lane.openid).await?;
+                let conversation = tx.message(&message).await?.and_then(|message| message.conversation);
+                let to = desk.agent_for(tx, &lane.openid, conversation.as_deref(), now).await?;
+                tx.change_recipient(&message, &to).await?;
+                tx.fence(&lane).await?;
+                Ok(to != from)
+            })
+        });
+        if moved.await? {
+            return Ok(Step::Again);
+        }
+        // Nobody serves: whoever comes first gets it.
+        if self.out_of_patience(&job, delivery) {
+            let told = Told { tried: Tried::Setup(Reason::Setup), detail: "no agent".into() };
+            return self.settle(held, job, account, delivery, Next::Failed(Reason::Setup), &told, None).await;
+        }
+        self.put_off(held, &job, self.pause(job.tries)).await
     }
 
     /// Lets another ghost send what is left of the message.
@@ -134,9 +169,9 @@ impl Bridge {
         let result = held.while_ours(call).await?;
         faults::point("relay.after_call");
         let told = im_outcome(&result);
-        self.observe(account, "sendmsg", &told, started);
+        self.observe(&account.id, "sendmsg", &told, started);
         if told.tried == Tried::Missing {
-            self.repair(held, account, delivery).await?;
+            self.repair(held, delivery).await?;
         }
         let next = after_relay(told.tried, self.past(&job, delivery));
         let msg_key = result.ok().map(|sent| sent.msg_key);
@@ -156,7 +191,7 @@ impl Bridge {
         let started = Instant::now();
         let found = self.find_in_history(held, delivery).await?;
         let told = im_outcome(&found);
-        self.observe(account, "admin_getroammsg", &told, started);
+        self.observe(&account.id, "admin_getroammsg", &told, started);
         match found {
             Ok(Some(msg_key)) => {
                 let told = Told { tried: Tried::Done, detail: "found in history".into() };
@@ -228,8 +263,8 @@ impl Bridge {
     }
 
     /// IM says that one of the two accounts is missing: import both again. A retired ghost stays retired.
-    async fn repair(&self, held: &mut Held, account: &Account, delivery: &Delivery) -> Result<(), Error> {
-        self.import_agent(account, &delivery.recipient).await;
+    async fn repair(&self, held: &mut Held, delivery: &Delivery) -> Result<(), Error> {
+        self.make_agent(&delivery.recipient).await;
         let (lane, sender, now) = (held.lane.clone(), delivery.sender.clone(), self.inner.clock.now());
         self.inner
             .store

@@ -3,10 +3,12 @@
 //! Only what one of the account's agents wrote to a ghost goes further. Everything else ends here: echoes of
 //! our own messages, typing hints, sends that failed, strangers.
 
+use crate::assign::NOT_SERVED;
 use crate::convert::{Part, parts};
 use crate::worker::{Held, Step};
 use crate::{Account, Bridge};
 use desk::ghost::{is_marked, is_ours};
+use desk::words::excerpt;
 use desk::{Direction, Reason};
 use im::{C2cMessage, Webhook};
 use store::{DeliveryId, Error, GhostState, Job, MessageId, NewMessage};
@@ -14,7 +16,7 @@ use store::{DeliveryId, Error, GhostState, Job, MessageId, NewMessage};
 impl Bridge {
     pub(crate) async fn take_webhook(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
-            return self.put_off(held, &job, 60_000).await;
+            return self.put_off(held, &job, NOT_SERVED).await;
         };
         let subject = job.subject.clone();
         let row = self.inner.store.read(move |tx| Box::pin(async move { tx.inbox(&subject).await })).await?;
@@ -65,7 +67,12 @@ impl Bridge {
             parts.push((DeliveryId::new(clock, entropy), Part::Text(String::new())));
         }
         let id = MessageId::new(clock, entropy);
-        let (lane, account) = (held.lane.clone(), account.clone());
+        let said = parts.iter().find_map(|(_, part)| match part {
+            Part::Text(text) => Some(excerpt(text)),
+            Part::Unsupported(_) => None,
+        });
+        let said = said.unwrap_or_else(|| "…".to_owned());
+        let (lane, account, desk) = (held.lane.clone(), account.clone(), self.desk(account));
         self.inner
             .store
             .write(move |tx| {
@@ -75,6 +82,10 @@ impl Bridge {
                     let gone =
                         tx.ghost(&message.to).await?.is_none_or(|ghost| ghost.state == GhostState::Retired);
                     let conversation = customer.and_then(|customer| customer.conversation);
+                    if let Some(conversation) = &conversation {
+                        tx.answered(conversation).await?;
+                        desk.tell_of_another(tx, &lane.openid, conversation, &message.from, &said).await?;
+                    }
                     tx.insert_message(NewMessage {
                         id: &id,
                         account: &account.id,

@@ -37,6 +37,17 @@ impl Tx<'_> {
         }))
     }
 
+    /// Locks a customer's row until the transaction ends, before rows of lanes are touched.
+    pub async fn lock_customer(&mut self, account: &str, openid: &str) -> Result<(), Error> {
+        execute!(
+            self,
+            "UPDATE customer SET msg_seq = msg_seq WHERE account = $1 AND openid = $2",
+            account,
+            openid
+        )?;
+        Ok(())
+    }
+
     /// Takes the next `count` numbers for messages from this customer's ghost; gives the first.
     pub async fn take_seqs(&mut self, account: &str, openid: &str, count: i64) -> Result<u32, Error> {
         let row = row!(

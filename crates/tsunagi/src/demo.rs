@@ -40,6 +40,10 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     let clouds = start_clouds(&args).await?;
     let control = clouds.control();
     let config = gateway_config(&clouds, &folder)?;
+    control
+        .agent_online(AGENT, true)
+        .await
+        .map_err(|error| Failure::new(error, "the simulator of this build is at fault"))?;
     if args.verbose {
         logging::start(&config.log);
     }

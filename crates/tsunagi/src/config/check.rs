@@ -9,7 +9,7 @@ use url::Url;
 
 use super::problem::Findings;
 use super::{
-    Account, Calls, Config, Im, Jobs, Log, LogFormat, Media, Network, OnUnsubscribe, Reply, Retention,
+    Account, Calls, Config, Desk, Im, Jobs, Log, LogFormat, Media, Network, OnUnsubscribe, Reply, Retention,
     Server, Store, Trace,
 };
 use super::{file, texts};
@@ -21,6 +21,7 @@ pub(super) fn config(file: &file::File, findings: &mut Findings) -> Option<Confi
     let im = im(&file.im, findings);
     let calls = calls(&file.calls, findings);
     let jobs = jobs(&file.jobs, findings);
+    let desk = desk(&file.desk, findings);
     let log = log(&file.log, findings);
     let trace = trace(&file.trace, findings);
     let accounts = accounts(&file.account, findings);
@@ -39,6 +40,7 @@ pub(super) fn config(file: &file::File, findings: &mut Findings) -> Option<Confi
         im: im?,
         calls: calls?,
         jobs: jobs?,
+        desk: desk?,
         log: log?,
         trace: trace?,
         accounts,
@@ -162,6 +164,13 @@ fn trace(raw: &file::Trace, findings: &mut Findings) -> Option<Trace> {
         findings.add("trace.sample", format!("is {}", raw.sample), "write a number from 0 to 1");
     }
     Some(Trace { endpoint, sample: raw.sample })
+}
+
+fn desk(raw: &file::Desk, findings: &mut Findings) -> Option<Desk> {
+    let idle = seconds("desk.conversation_idle", raw.conversation_idle, findings);
+    let grace = seconds("desk.agent_grace", raw.agent_grace, findings);
+    let poll = seconds("desk.agent_poll", raw.agent_poll, findings);
+    Some(Desk { conversation_idle: idle?, agent_grace: grace?, agent_poll: poll? })
 }
 
 /// Checks `[im]` alone.

@@ -33,7 +33,7 @@ const fn range(section: &'static str, key: &'static str, least: i64, most: i64, 
 }
 
 /// Every whole number of the file.
-pub(super) const RANGES: [Range; 26] = [
+pub(super) const RANGES: [Range; 29] = [
     range("server", "shutdown_timeout", 0, 3_600, "seconds"),
     range("server", "connections", 1, 1_000_000, "connections"),
     range("server", "header_timeout", 1, 300, "seconds"),
@@ -58,6 +58,9 @@ pub(super) const RANGES: [Range; 26] = [
     range("jobs", "poll_ms", 10, 60_000, "milliseconds"),
     range("jobs", "relay_patience", 60, 604_800, "seconds"),
     range("jobs", "answer_patience", 60, 604_800, "seconds"),
+    range("desk", "conversation_idle", 60, 31_536_000, "seconds"),
+    range("desk", "agent_grace", 0, 86_400, "seconds"),
+    range("desk", "agent_poll", 1, 240, "seconds"),
     range("account", "signature_window", 0, 4_294_967_295, "seconds"),
     range("account", "retention_messages", 0, 36_500, "days"),
     range("account", "retention_inbox", 0, 36_500, "days"),
@@ -72,6 +75,7 @@ pub(super) struct File {
     pub(super) im: Im,
     pub(super) calls: Calls,
     pub(super) jobs: Jobs,
+    pub(super) desk: Desk,
     pub(super) log: Log,
     pub(super) trace: Trace,
     pub(super) account: Vec<Account>,
@@ -196,6 +200,20 @@ pub(super) struct Jobs {
 impl Default for Jobs {
     fn default() -> Jobs {
         Jobs { lanes: 64, poll_ms: 100, relay_patience: 86_400, answer_patience: 86_400 }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Desk {
+    pub(super) conversation_idle: i64,
+    pub(super) agent_grace: i64,
+    pub(super) agent_poll: i64,
+}
+
+impl Default for Desk {
+    fn default() -> Desk {
+        Desk { conversation_idle: 172_800, agent_grace: 300, agent_poll: 30 }
     }
 }
 

@@ -4,10 +4,7 @@
 //! defaults, `example.toml` explains them to people, `check` makes a [`Config`] of what was written.
 //! Relative paths begin at the working directory.
 
-#![expect(
-    dead_code,
-    reason = "public_url, trusted_proxies, media, reply and away belong to issues still to come"
-)]
+#![expect(dead_code, reason = "public_url, trusted_proxies, media and reply belong to issues still to come")]
 
 mod check;
 mod environment;
@@ -42,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) im: Im,
     pub(crate) calls: Calls,
     pub(crate) jobs: Jobs,
+    pub(crate) desk: Desk,
     pub(crate) log: Log,
     pub(crate) trace: Trace,
     /// At least one; ids and app ids are unique.
@@ -71,6 +69,17 @@ pub(crate) struct Server {
     pub(crate) body_bytes: usize,
     /// A net under everything else that a request waits for.
     pub(crate) request_timeout: Duration,
+}
+
+/// Conversations and agents.
+#[derive(Debug, Clone)]
+pub(crate) struct Desk {
+    /// Without a message for so long a conversation is closed.
+    pub(crate) conversation_idle: Duration,
+    /// An agent may be offline for so long before a waiting customer is given to another; 0: for ever.
+    pub(crate) agent_grace: Duration,
+    /// How often IM is asked who is online.
+    pub(crate) agent_poll: Duration,
 }
 
 /// Addresses that share the first `prefix` bits; a single address has all of them.

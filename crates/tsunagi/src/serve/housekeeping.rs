@@ -31,6 +31,46 @@ pub(super) async fn agents(bridge: Bridge, mut stop: watch::Receiver<bool>) {
     }
 }
 
+/// Asks IM who is online, and hands over what agents left behind.
+pub(super) async fn desk(bridge: Bridge, poll: Duration, mut stop: watch::Receiver<bool>) {
+    if let Err(error) = bridge.take_stock().await {
+        tracing::warn!(%error, "what waits at start could not be looked at");
+    }
+    loop {
+        bridge.ask_for_agents().await;
+        if let Err(error) = bridge.hand_over_conversations().await {
+            tracing::warn!(%error, "conversations could not be handed over");
+        }
+        if wait(&mut stop, poll).await {
+            return;
+        }
+    }
+}
+
+/// Closes conversations in which nobody has written for long, in small steps.
+pub(super) async fn close_idle(bridge: Bridge, pause: Duration, mut stop: watch::Receiver<bool>) {
+    let mut next = String::new();
+    loop {
+        let pause = match bridge.close_idle(next.clone()).await {
+            Ok(Some(after)) => {
+                next = after;
+                Duration::from_millis(100)
+            }
+            Ok(None) => {
+                next.clear();
+                pause
+            }
+            Err(error) => {
+                tracing::warn!(%error, "idle conversations could not be closed");
+                pause
+            }
+        };
+        if wait(&mut stop, pause).await {
+            return;
+        }
+    }
+}
+
 /// How long the database may take to answer before the gateway is not ready.
 const PROBE_TIME: Duration = Duration::from_secs(3);
 

@@ -71,7 +71,7 @@ impl Gateway {
             connections: config.store.connections,
             ingest_queue: config.store.ingest_queue,
             ingest_timeout: config.store.ingest_timeout,
-            ..Options::default()
+            conversation_idle: wiring::millis(config.desk.conversation_idle),
         };
         let store = Store::open(wiring::store_url(config), options, &clock, &entropy).await?;
         let bridge = wiring::bridge(config, store.clone(), clock.clone(), entropy)?;
@@ -95,6 +95,8 @@ impl Gateway {
         let tasks = vec![
             tokio::spawn(Worker::new(bridge.clone(), timing).run(stopped.clone())),
             tokio::spawn(housekeeping::agents(bridge.clone(), stopped.clone())),
+            tokio::spawn(housekeeping::desk(bridge.clone(), config.desk.agent_poll, stopped.clone())),
+            tokio::spawn(housekeeping::close_idle(bridge.clone(), config.desk.agent_poll, stopped.clone())),
             tokio::spawn(housekeeping::watch_store(store.clone(), readiness, stopped.clone())),
             tokio::spawn(housekeeping::purge(store, clock, stopped)),
         ];

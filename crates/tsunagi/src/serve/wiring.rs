@@ -2,7 +2,7 @@
 
 use super::ServeError;
 use crate::config::{Account, Config, OnUnsubscribe};
-use bridge::{Bridge, Patience};
+use bridge::{Bridge, Hours, Patience};
 use desk::{Clock, Entropy};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
@@ -31,6 +31,7 @@ pub(crate) fn bridge(
         .iter()
         .map(|account| account_of(account, &http, config.calls.timeout))
         .collect::<Result<Vec<_>, _>>()?;
+    let hours = Hours { idle: millis(config.desk.conversation_idle), grace: millis(config.desk.agent_grace) };
     let sig = im::AdminSig::new(
         config.im.secret_key.clone(),
         config.im.sdk_app_id,
@@ -45,10 +46,10 @@ pub(crate) fn bridge(
         answer: millis(config.jobs.answer_patience),
         call: config.calls.timeout,
     };
-    Ok(Bridge::new(store, accounts, im, config.im.rate, patience, clock, entropy))
+    Ok(Bridge::new(store, accounts, im, config.im.rate, patience, hours, clock, entropy))
 }
 
-fn millis(span: Duration) -> i64 {
+pub(super) fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -72,5 +73,6 @@ fn account_of(
         },
         welcome: account.welcome.clone().unwrap_or_default(),
         waiting: account.waiting.clone().unwrap_or_default(),
+        away: account.away.clone().unwrap_or_default(),
     })
 }

@@ -8,6 +8,7 @@ mod accounts;
 mod admin;
 mod answers;
 mod console;
+mod desk;
 mod forged;
 mod ghosts;
 mod hostile;

@@ -77,6 +77,13 @@ impl Setup {
         self
     }
 
+    /// Tables beside `[store]`, `[im]` and the accounts.
+    pub(crate) fn desk(mut self, tables: &str) -> Setup {
+        self.im.push('\n');
+        self.im.push_str(tables);
+        self
+    }
+
     pub(crate) fn agents(mut self, agents: &[&str]) -> Setup {
         self.agents = agents.iter().map(|agent| (*agent).to_owned()).collect();
         self
@@ -152,6 +159,10 @@ impl World {
         let config = folder.path().join("tsunagi.toml");
         std::fs::write(&config, text).unwrap();
         let control = clouds.control();
+        // At work, unless a story sends them home.
+        for agent in &setup.agents {
+            control.agent_online(agent, true).await.unwrap();
+        }
         let webhooks = format!("http://127.0.0.1:{port}");
         control
             .configure(json!({"app_id": shop.app_id, "webhook_url": format!("{webhooks}/wechat/shop")}))

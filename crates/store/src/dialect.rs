@@ -181,10 +181,12 @@ pub(crate) const PLAN_GHOSTS: Text = Text {
                ON CONFLICT DO NOTHING RETURNING openid",
 };
 
-/// openid, generation; then account.
+/// openid, generation; then account. The rows are there: as an upsert, because SQLite finds each by its key then, and
+/// goes through all customers for each in an `UPDATE … FROM`.
 pub(crate) const SET_GENERATIONS: Text = Text {
-    sqlite: "UPDATE customer SET generation = new.value ->> 1 FROM json_each($1) AS new \
-             WHERE customer.account = $2 AND customer.openid = new.value ->> 0",
+    sqlite: "INSERT INTO customer (account, openid, subscribed, conversation_at, generation, msg_seq, created_at) \
+             SELECT $2, value ->> 0, 1, 0, value ->> 1, 0, 0 FROM json_each($1) WHERE true \
+             ON CONFLICT (account, openid) DO UPDATE SET generation = excluded.generation",
     postgres: "UPDATE customer SET generation = new.g FROM UNNEST($1::text[], $2::bigint[]) AS new (o, g) \
                WHERE customer.account = $3 AND customer.openid = new.o",
 };

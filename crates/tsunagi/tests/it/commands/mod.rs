@@ -2,5 +2,6 @@
 
 mod check;
 mod check_webhooks;
+mod import;
 mod jobs;
 mod run;

@@ -19,6 +19,7 @@ impl Limiter {
     /// Waits until a call of `api` may be made.
     pub(crate) async fn wait(&self, api: &'static str) {
         let delay = self.reserve(api, Instant::now());
+        metrics::histogram!("tsunagi_rate_wait_seconds", "api" => api).record(delay.as_secs_f64());
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }

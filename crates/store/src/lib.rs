@@ -25,6 +25,7 @@ mod purge;
 mod replay;
 mod sql;
 mod token;
+mod vitals;
 mod waiting;
 mod writer;
 
@@ -43,6 +44,7 @@ pub use purge::{Mark, Swept};
 pub use replay::Replayed;
 pub use sql::{Error, Tx};
 pub use token::StoredToken;
+pub use vitals::{LANES_COUNTED, Queued, Vitals};
 pub use waiting::{Counts, Ended, Unreadable, Waiting};
 
 /// Marks ids of inbox rows.

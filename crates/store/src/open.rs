@@ -46,7 +46,7 @@ impl Default for Options {
 /// The database: cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    pool: Pool,
+    pub(crate) pool: Pool,
     ingestion: Ingestion,
     id: Arc<str>,
     /// Held as long as the store lives; released by the operating system when the process dies.

@@ -21,6 +21,9 @@ use crate::http::{Limits, Listener};
 
 /// Seconds: from a local commit to the vendors' time-outs.
 const SECONDS: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+/// Seconds of what may wait for a cloud that is down: up to the day that a message is patient.
+const LONG_SECONDS: [f64; 15] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0, 1_800.0, 10_800.0, 86_400.0];
 /// Members of a group or a batch.
 const SIZES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
@@ -36,6 +39,7 @@ impl Readiness {
             Some(reason) => reasons.insert(part, reason),
             None => reasons.remove(part),
         };
+        metrics::gauge!("tsunagi_ready").set(if reasons.is_empty() { 1.0 } else { 0.0 });
     }
 
     fn reasons(&self) -> BTreeMap<&'static str, String> {
@@ -93,6 +97,14 @@ fn recorder() -> PrometheusHandle {
             let buckets = PrometheusBuilder::new()
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
                 .and_then(|builder| {
+                    let message = Matcher::Full("tsunagi_message_seconds".to_owned());
+                    builder.set_buckets_for_metric(message, &LONG_SECONDS)
+                })
+                .and_then(|builder| {
+                    let hop = Matcher::Full("tsunagi_hop_seconds".to_owned());
+                    builder.set_buckets_for_metric(hop, &LONG_SECONDS)
+                })
+                .and_then(|builder| {
                     builder.set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZES)
                 });
             let recorder = buckets.unwrap_or_default().build_recorder();
@@ -100,6 +112,7 @@ fn recorder() -> PrometheusHandle {
             if metrics::set_global_recorder(recorder).is_err() {
                 tracing::warn!("another recorder takes the metrics; /metrics stays empty");
             }
+            crate::metrics::begin();
             metrics::gauge!("tsunagi_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
             handle
         })

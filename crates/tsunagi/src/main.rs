@@ -13,6 +13,7 @@ mod http;
 mod import;
 mod jobs;
 mod logging;
+mod metrics;
 mod serve;
 mod traces;
 

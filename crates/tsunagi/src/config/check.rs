@@ -9,8 +9,8 @@ use url::Url;
 
 use super::problem::Findings;
 use super::{
-    Account, Calls, Config, Desk, Im, Jobs, Log, LogFormat, Media, Network, OnUnsubscribe, Reply, Retention,
-    Server, Store, Trace,
+    Account, Calls, Config, Desk, Im, Jobs, Log, LogFormat, Media, Network, OnUnsubscribe, Reply, Server,
+    Store, Trace,
 };
 use super::{file, texts};
 
@@ -289,9 +289,9 @@ fn account(at: &str, raw: &file::Account, findings: &mut Findings) -> Option<Acc
     }
     agents(&key("agents"), &raw.agents, findings);
     let window = whole(&key("signature_window"), raw.signature_window, findings);
-    let retention_messages = whole(&key("retention_messages"), raw.retention_messages, findings);
-    let retention_inbox = whole(&key("retention_inbox"), raw.retention_inbox, findings);
-    let retention_attempts = whole(&key("retention_attempts"), raw.retention_attempts, findings);
+    whole(&key("retention_messages"), raw.retention_messages, findings)?;
+    whole(&key("retention_inbox"), raw.retention_inbox, findings)?;
+    whole(&key("retention_attempts"), raw.retention_attempts, findings)?;
     let replies = [("customer-service", Reply::CustomerService), ("passive", Reply::Passive)];
     let reply = one_of(&key("reply"), &raw.reply, &replies, findings);
     let choices = [("delete", OnUnsubscribe::Delete), ("keep", OnUnsubscribe::Keep)];
@@ -318,11 +318,7 @@ fn account(at: &str, raw: &file::Account, findings: &mut Findings) -> Option<Acc
         language,
         agents: raw.agents.clone(),
         callback_ips: raw.callback_ips,
-        retention: Retention {
-            messages: retention_messages?,
-            inbox: retention_inbox?,
-            attempts: retention_attempts?,
-        },
+        retention: raw.retention(),
         welcome: text(&raw.welcome, texts::welcome(language)),
         waiting: text(&raw.waiting, texts::waiting(language)),
         away: text(&raw.away, texts::away(language)),

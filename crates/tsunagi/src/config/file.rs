@@ -298,6 +298,17 @@ impl Default for Account {
     }
 }
 
+impl Account {
+    pub(super) fn retention(&self) -> super::Retention {
+        let days = |days: i64| u64::try_from(days).unwrap_or(0);
+        super::Retention {
+            messages: days(self.retention_messages),
+            inbox: days(self.retention_inbox),
+            attempts: days(self.retention_attempts),
+        }
+    }
+}
+
 /// What a key may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {

@@ -167,6 +167,12 @@ pub(crate) struct Retention {
     pub(crate) attempts: u64,
 }
 
+impl Default for Retention {
+    fn default() -> Retention {
+        file::Account::default().retention()
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
     pub(crate) format: LogFormat,

@@ -20,7 +20,8 @@ impl Webhooks {
         begun: Instant,
     ) -> Response {
         if !self.path_secret_holds(secret) {
-            metrics::counter!("tsunagi_webhooks_refused_total", "cloud" => "im").increment(1);
+            metrics::counter!("tsunagi_webhooks_refused_total", "cloud" => "im", "why" => "signature")
+                .increment(1);
             tracing::debug!("a webhook without callback_secret in its path was refused");
             return answer::status(StatusCode::FORBIDDEN);
         }
@@ -32,6 +33,7 @@ impl Webhooks {
             // It only asks whether the message may go; its After webhook is what we keep.
             return ok();
         }
+        super::offset("im", raw_query, "RequestTime", self.clock.now_s());
         let span = trace::webhook("im", "", begun.elapsed());
         let arrival = {
             let _span = span.clone().attach();
@@ -75,7 +77,13 @@ fn ok() -> Response {
 }
 
 fn refuse(refusal: ::im::Refusal) -> Response {
-    metrics::counter!("tsunagi_webhooks_refused_total", "cloud" => "im").increment(1);
+    let why = match refusal {
+        ::im::Refusal::MissingSignature | ::im::Refusal::Signature => "signature",
+        ::im::Refusal::Stale => "stale",
+        ::im::Refusal::Query(_) => "query",
+        _ => "other",
+    };
+    metrics::counter!("tsunagi_webhooks_refused_total", "cloud" => "im", "why" => why).increment(1);
     match refusal {
         ::im::Refusal::MissingSignature | ::im::Refusal::Query(_) => {
             tracing::debug!(%refusal, "a webhook was refused");

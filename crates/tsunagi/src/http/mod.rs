@@ -206,3 +206,11 @@ fn count(cloud: &'static str, response: &Response, begun: Instant) {
     metrics::counter!("tsunagi_webhooks_total", "cloud" => cloud, "status" => status).increment(1);
     metrics::histogram!("tsunagi_webhook_seconds", "cloud" => cloud).record(begun.elapsed());
 }
+
+/// Shows how far the signed time of a verified webhook is from this machine's clock (F70).
+fn offset(cloud: &'static str, raw_query: &str, key: &str, now_s: i64) {
+    let signed = url::form_urlencoded::parse(raw_query.as_bytes()).find(|(name, _)| name == key);
+    if let Some(signed) = signed.and_then(|(_, value)| value.parse::<i64>().ok()) {
+        metrics::gauge!("tsunagi_clock_offset_seconds", "cloud" => cloud).set((now_s - signed) as f64);
+    }
+}

@@ -36,6 +36,7 @@ impl Webhooks {
             tracing::error!(account = account.id, "the account has an endpoint, but no bridge");
             return answer::status(StatusCode::SERVICE_UNAVAILABLE);
         };
+        super::offset("wechat", raw_query, "timestamp", self.clock.now_s());
         let span = trace::webhook("wechat", &account.id, begun.elapsed());
         let arrival = {
             let _span = span.clone().attach();
@@ -62,7 +63,15 @@ impl Webhooks {
 }
 
 fn refuse(account: &Account, refusal: ::wechat::Refusal) -> Response {
-    metrics::counter!("tsunagi_webhooks_refused_total", "cloud" => "wechat").increment(1);
+    let why = match refusal {
+        ::wechat::Refusal::MissingSignature
+        | ::wechat::Refusal::Signature
+        | ::wechat::Refusal::MsgSignature => "signature",
+        ::wechat::Refusal::Stale => "stale",
+        ::wechat::Refusal::Query(_) => "query",
+        _ => "other",
+    };
+    metrics::counter!("tsunagi_webhooks_refused_total", "cloud" => "wechat", "why" => why).increment(1);
     match refusal {
         // Whoever scans ports sends these; they say nothing about our set-up.
         ::wechat::Refusal::MissingSignature | ::wechat::Refusal::Query(_) => {

@@ -72,9 +72,9 @@ pub(super) async fn close_idle(bridge: Bridge, pause: Duration, mut stop: watch:
 }
 
 /// How long the database may take to answer before the gateway is not ready.
-const PROBE_TIME: Duration = Duration::from_secs(3);
+pub(super) const PROBE_TIME: Duration = Duration::from_secs(3);
 
-/// Keeps readiness and the backlog's metrics true. Ready means that a webhook could be stored: a database that
+/// Keeps readiness true. Ready means that a webhook could be stored: a database that
 /// can be read but not written (a full disk, a standby) is not enough.
 pub(super) async fn watch_store(store: Store, readiness: Readiness, mut stop: watch::Receiver<bool>) {
     let mut round = 0u32;
@@ -87,11 +87,6 @@ pub(super) async fn watch_store(store: Store, readiness: Readiness, mut stop: wa
             readiness.set("store", fault);
         }
         round = round.wrapping_add(1);
-        if let Ok(Ok(backlog)) = tokio::time::timeout(PROBE_TIME, store.backlog()).await {
-            metrics::gauge!("tsunagi_backlog_lanes").set(backlog.lanes as f64);
-            metrics::gauge!("tsunagi_backlog_jobs").set(backlog.jobs as f64);
-            metrics::gauge!("tsunagi_backlog_overdue_seconds").set(backlog.overdue as f64 / 1000.0);
-        }
         if wait(&mut stop, Duration::from_secs(1)).await {
             readiness.set("stopping", Some("the gateway is stopping".into()));
             return;
@@ -128,6 +123,6 @@ pub(super) async fn purge(store: Store, clock: Clock, mut stop: watch::Receiver<
 }
 
 /// Waits; true when it is time to stop.
-async fn wait(stop: &mut watch::Receiver<bool>, pause: Duration) -> bool {
+pub(super) async fn wait(stop: &mut watch::Receiver<bool>, pause: Duration) -> bool {
     tokio::time::timeout(pause, stop.changed()).await.is_ok()
 }

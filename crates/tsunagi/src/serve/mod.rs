@@ -4,6 +4,8 @@
 //! are answered, lanes end the step that they are in, the store is closed.
 
 mod housekeeping;
+mod retention;
+mod vitals;
 pub(crate) mod wiring;
 
 use crate::admin::{Admin, Readiness};
@@ -91,6 +93,9 @@ impl Gateway {
             source,
         })?;
         let timing = Timing { lease: config.store.lease, poll: config.jobs.poll, lanes: config.jobs.lanes };
+        for account in &config.accounts {
+            crate::metrics::begin_account(&account.id);
+        }
         readiness.set("starting", None);
         let tasks = vec![
             tokio::spawn(Worker::new(bridge.clone(), timing).run(stopped.clone())),
@@ -98,6 +103,13 @@ impl Gateway {
             tokio::spawn(housekeeping::desk(bridge.clone(), config.desk.agent_poll, stopped.clone())),
             tokio::spawn(housekeeping::close_idle(bridge.clone(), config.desk.agent_poll, stopped.clone())),
             tokio::spawn(housekeeping::watch_store(store.clone(), readiness, stopped.clone())),
+            tokio::spawn(vitals::watch_vitals(
+                store.clone(),
+                clock.clone(),
+                vitals::names(config),
+                stopped.clone(),
+            )),
+            tokio::spawn(retention::Purge::new(config).run(store.clone(), clock.clone(), stopped.clone())),
             tokio::spawn(housekeeping::purge(store, clock, stopped)),
         ];
         let gateway = Gateway {

@@ -1,0 +1,200 @@
+//! Every metric there is: its name, its labels, and what it says to an operator.
+//!
+//! Metrics are recorded where things happen, under the names listed here. The list gives Prometheus the help texts and
+//! `docs/OPERATIONS.md` its table; tests hold both against what a running gateway shows, and the dashboard and the
+//! alert rules against the list.
+
+use metrics::Unit;
+
+/// How a metric is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// One metric.
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// With spaces between them.
+    pub(crate) labels: &'static str,
+    pub(crate) help: &'static str,
+}
+
+const fn counter(name: &'static str, labels: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Counter, labels, help }
+}
+
+const fn gauge(name: &'static str, labels: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Gauge, labels, help }
+}
+
+const fn histogram(name: &'static str, labels: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Histogram, labels, help }
+}
+
+/// In the order of a message's way, then the machine.
+pub(crate) const METRICS: &[Metric] = &[
+    counter(
+        "tsunagi_webhooks_total",
+        "cloud status",
+        "Requests to the webhook endpoints, by the HTTP status they got.",
+    ),
+    histogram("tsunagi_webhook_seconds", "cloud", "From the beginning of a webhook's request to its answer."),
+    counter(
+        "tsunagi_webhooks_refused_total",
+        "cloud why",
+        "Requests refused for their signature, address or query; nothing of them is stored.",
+    ),
+    counter(
+        "tsunagi_inbox_total",
+        "cloud account outcome",
+        "Verified webhooks: new, repeat (of one that is stored), failed (answered 503). IM's have no account yet.",
+    ),
+    counter(
+        "tsunagi_unreadable_total",
+        "account",
+        "Webhooks with a good signature that could not be read; they wait for `jobs retry`.",
+    ),
+    counter(
+        "tsunagi_ingest_refused_total",
+        "",
+        "Webhooks answered 503 because the queue in front of the inbox was full.",
+    ),
+    histogram("tsunagi_ingest_batch_size", "", "Webhooks in one commit."),
+    histogram("tsunagi_store_group_size", "", "Writers in one commit of SQLite's group commit."),
+    counter(
+        "tsunagi_webhooks_dropped_total",
+        "why",
+        "Webhooks of IM that are no agent's answer: echo, typing, not_sent, not_an_agent.",
+    ),
+    gauge(
+        "tsunagi_backlog_lanes",
+        "account direction",
+        "Conversations with something to do (at most 10000 are counted).",
+    ),
+    gauge("tsunagi_backlog_jobs", "account direction", "Jobs on these lanes."),
+    gauge(
+        "tsunagi_backlog_age_seconds",
+        "account direction",
+        "How long the oldest of these has been waiting since its webhook.",
+    ),
+    histogram(
+        "tsunagi_hop_seconds",
+        "hop account",
+        "One hop of a message: accept (request to answer), queue (answer to the first run of its job), call (to a cloud).",
+    ),
+    histogram(
+        "tsunagi_message_seconds",
+        "account direction",
+        "The whole way of a delivery, from its webhook to a final state.",
+    ),
+    counter(
+        "tsunagi_deliveries_total",
+        "account direction state reason",
+        "Deliveries that came to a final state: sent, failed (with its reason), unsure.",
+    ),
+    histogram(
+        "tsunagi_call_seconds",
+        "account api outcome",
+        "Calls to the clouds: ok, refused, not_sent (provably), unclear.",
+    ),
+    histogram(
+        "tsunagi_rate_wait_seconds",
+        "api",
+        "How long a call to IM waited for its place under `im.rate`.",
+    ),
+    counter("tsunagi_token_fetches_total", "account outcome", "Access tokens fetched from WeChat."),
+    gauge(
+        "tsunagi_token_expires_seconds",
+        "account",
+        "How long the stored access token is still good; negative when it is over.",
+    ),
+    counter("tsunagi_alarms_total", "what", "Faults of the set-up that somebody has to mend."),
+    counter(
+        "tsunagi_job_errors_total",
+        "",
+        "Jobs that could not be carried on (the database, mostly); they are tried again.",
+    ),
+    counter("tsunagi_job_panics_total", "", "Jobs that hit a fault of the gateway; they are tried again."),
+    counter("tsunagi_request_panics_total", "", "Requests that hit a fault of the gateway."),
+    counter(
+        "tsunagi_import_slowed_total",
+        "account",
+        "Times that an import of followers waited because IM asked it to.",
+    ),
+    counter("tsunagi_purged_total", "kind", "Rows removed because their retention is over."),
+    counter("tsunagi_trace_spans_total", "outcome", "Spans that the trace collector took, or did not."),
+    gauge(
+        "tsunagi_clock_offset_seconds",
+        "cloud",
+        "This machine's clock minus the signed time of the last webhook; its way is part of it.",
+    ),
+    gauge("tsunagi_ready", "", "1 while /readyz says yes."),
+    gauge("tsunagi_connections", "", "Connections that are open, on both listeners."),
+    gauge("tsunagi_store_bytes", "", "Size of the SQLite file."),
+    gauge("tsunagi_store_wal_bytes", "", "Size of SQLite's write-ahead log."),
+    gauge("tsunagi_process_memory_bytes", "", "Resident memory of the process."),
+    gauge("tsunagi_process_open_fds", "", "Open file descriptors of the process."),
+    gauge("tsunagi_process_max_fds", "", "File descriptors that the process may open."),
+    gauge("tsunagi_build_info", "version", "Always 1; the version is its label."),
+];
+
+/// Gives every metric its help text, and those without labels, or with the ones that rules ask for, their first zero:
+/// a rule over a counter that is not there yet would miss its first step.
+pub(crate) fn begin() {
+    for metric in METRICS {
+        let unit = if metric.name.ends_with("_seconds") {
+            Unit::Seconds
+        } else if metric.name.ends_with("_bytes") {
+            Unit::Bytes
+        } else {
+            Unit::Count
+        };
+        match metric.kind {
+            Kind::Counter => metrics::describe_counter!(metric.name, unit, metric.help),
+            Kind::Gauge => metrics::describe_gauge!(metric.name, unit, metric.help),
+            Kind::Histogram => metrics::describe_histogram!(metric.name, unit, metric.help),
+        }
+        if metric.kind == Kind::Counter && metric.labels.is_empty() {
+            metrics::counter!(metric.name).increment(0);
+        }
+    }
+    for cloud in ["wechat", "im"] {
+        for why in ["signature", "stale", "query", "other"] {
+            metrics::counter!("tsunagi_webhooks_refused_total", "cloud" => cloud, "why" => why).increment(0);
+        }
+    }
+    for what in ["deletion_failed", "deletion_not_enabled"] {
+        metrics::counter!("tsunagi_alarms_total", "what" => what).increment(0);
+    }
+    for why in ["echo", "typing", "not_sent", "not_an_agent"] {
+        metrics::counter!("tsunagi_webhooks_dropped_total", "why" => why).increment(0);
+    }
+    for kind in store::Old::ALL {
+        metrics::counter!("tsunagi_purged_total", "kind" => kind.as_str()).increment(0);
+    }
+    for outcome in ["ok", "failed"] {
+        metrics::counter!("tsunagi_trace_spans_total", "outcome" => outcome).increment(0);
+    }
+}
+
+/// Gives the counters of one account that rules ask for their first zero.
+pub(crate) fn begin_account(account: &str) {
+    let account = || account.to_owned();
+    metrics::counter!("tsunagi_unreadable_total", "account" => account()).increment(0);
+    metrics::counter!("tsunagi_import_slowed_total", "account" => account()).increment(0);
+    for outcome in ["ok", "failed"] {
+        metrics::counter!("tsunagi_token_fetches_total", "account" => account(), "outcome" => outcome)
+            .increment(0);
+    }
+    for direction in ["in", "out"] {
+        for state in ["sent", "unsure"] {
+            metrics::counter!("tsunagi_deliveries_total", "account" => account(), "direction" => direction,
+                "state" => state, "reason" => "")
+            .increment(0);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What is old goes: webhooks, messages, closed conversations and the record of calls, each account by its own
+//! retention. Accounts that are not configured any more go by the default.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use desk::{Clock, Millis};
+use store::{Mark, Old, Store};
+use tokio::sync::watch;
+
+use super::housekeeping::wait;
+use crate::config::{Config, Retention};
+
+const DAY: Millis = 86_400_000;
+/// Between two sweeps.
+const PERIOD: Duration = Duration::from_secs(3_600);
+
+/// What to keep, and how hard to work.
+pub(super) struct Purge {
+    of: BTreeMap<String, Retention>,
+    rows: i64,
+    pause: Duration,
+}
+
+impl Purge {
+    pub(super) fn new(config: &Config) -> Purge {
+        let of = config.accounts.iter().map(|account| (account.id.clone(), account.retention)).collect();
+        let rows = i64::try_from(config.store.purge_rows).unwrap_or(i64::MAX);
+        Purge { of, rows, pause: config.store.purge_pause }
+    }
+
+    /// Sweeps every hour until told to stop.
+    pub(super) async fn run(self, store: Store, clock: Clock, mut stop: watch::Receiver<bool>) {
+        loop {
+            for what in Old::ALL {
+                match self.sweep(&store, &clock, what, &mut stop).await {
+                    Ok(true) => return,
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, kind = what.as_str(), "old rows could not be purged")
+                    }
+                }
+            }
+            if wait(&mut stop, PERIOD).await {
+                return;
+            }
+        }
+    }
+
+    /// One sweep over all accounts; true when it is time to stop.
+    async fn sweep(
+        &self,
+        store: &Store,
+        clock: &Clock,
+        what: Old,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<bool, store::Error> {
+        let mut accounts: BTreeSet<String> = store.accounts_with(what).await?.into_iter().collect();
+        accounts.extend(self.of.keys().cloned());
+        for account in accounts {
+            let retention = self.of.get(&account).copied().unwrap_or_default();
+            let days = match what {
+                Old::Inbox => retention.inbox,
+                Old::Messages | Old::Conversations => retention.messages,
+                Old::Attempts => retention.attempts,
+            };
+            let Some(before) = since(clock, days) else { continue };
+            let unreadable_before = since(clock, retention.messages).unwrap_or(Millis::MIN);
+            let mut mark = Some(Mark::default());
+            while let Some(from) = mark {
+                let swept = store.purge(what, &account, before, unreadable_before, &from, self.rows).await?;
+                if swept.removed > 0 {
+                    metrics::counter!("tsunagi_purged_total", "kind" => what.as_str())
+                        .increment(swept.removed);
+                }
+                mark = swept.next;
+                if mark.is_some() && wait(stop, self.pause).await {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(*stop.borrow())
+    }
+}
+
+/// The time so many days ago; none for ever.
+fn since(clock: &Clock, days: u64) -> Option<Millis> {
+    (days > 0).then(|| clock.now() - i64::try_from(days).unwrap_or(36_500) * DAY)
+}

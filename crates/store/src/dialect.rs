@@ -62,7 +62,7 @@ macro_rules! upsert_customer {
             " ON CONFLICT (account, openid) DO UPDATE SET \
               subscribed = CASE \
                 WHEN excluded.event_at > 0 AND excluded.event_at < customer.event_at THEN customer.subscribed \
-                WHEN excluded.event_at < 0 AND customer.subscribed = 0 AND -excluded.event_at <= customer.event_at THEN 0 \
+                WHEN excluded.event_at < 0 AND customer.subscribed = 0 AND -excluded.event_at < customer.event_at THEN 0 \
                 ELSE excluded.subscribed END, \
               event_at = CASE WHEN excluded.event_at > customer.event_at AND excluded.event_at > 0 \
                 THEN excluded.event_at ELSE customer.event_at END, \
@@ -86,7 +86,7 @@ macro_rules! upsert_customer {
 /// of a message with a minus sign); then the idle time in ms.
 ///
 /// WeChat keeps no order: what was said before an unfollow and comes after it does not make a follower, and an unfollow
-/// that comes after a newer follow does nothing. Of one second, an unfollow comes last and a follow after it.
+/// that comes after a newer follow does nothing. What has the same second as the last of them is taken for later.
 ///
 /// A candidate becomes the conversation only where none is open, or the open one has been idle: one
 /// conditional update, so that two quick messages open one conversation.

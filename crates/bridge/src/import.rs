@@ -257,11 +257,12 @@ impl Import<'_> {
             let (random, now_s) = (self.bridge.inner.entropy.u32(), self.bridge.inner.clock.now_s());
             match self.bridge.inner.im.accounts_import(&accounts, random, now_s).await {
                 Ok(failed) => break failed,
-                Err(error) => match self.again(error, &mut tries).await? {
-                    // Somebody among them is at fault.
-                    Some(_) => break accounts.iter().map(|account| account.user_id.clone()).collect(),
-                    None => {}
-                },
+                // Somebody among them may be at fault.
+                Err(error) => {
+                    if self.again(error, &mut tries).await?.is_some() {
+                        break accounts.iter().map(|account| account.user_id.clone()).collect();
+                    }
+                }
             }
         };
         let mut done = Done::default();

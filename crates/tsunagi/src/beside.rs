@@ -2,6 +2,7 @@
 
 use crate::cli::Failure;
 use crate::config::Config;
+use crate::serve::wiring;
 use desk::{Clock, Entropy};
 use secrecy::ExposeSecret;
 use store::{Options, Store};
@@ -38,7 +39,9 @@ pub(crate) async fn open(
         }
         _ => {}
     }
-    let options = Options { connections: 4, ..Options::default() };
+    // What decides over conversations is the same as in `serve`.
+    let conversation_idle = wiring::millis(config.desk.conversation_idle);
+    let options = Options { connections: 4, conversation_idle, ..Options::default() };
     Store::open(url, options, clock, entropy)
         .await
         .map_err(|error| Failure::new(error, "`tsunagi check` says more about the database"))

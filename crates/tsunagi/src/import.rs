@@ -10,7 +10,7 @@ use bridge::{ImportError, ImportWatcher, NotImported};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,7 +50,7 @@ pub(crate) async fn run(args: ImportArgs) -> Result<ExitCode, Failure> {
             &format!("known: {}", ids.join(", ")),
         ));
     }
-    let report = args.report.as_ref().map(|path| open_report(path)).transpose()?;
+    let report = args.report.as_deref().map(open_report).transpose()?;
     let (clock, entropy) = (clock(), entropy());
     let store = beside::open(&config, true, &clock, &entropy).await?;
     let bridge = wiring::bridge(&config, store.clone(), clock, entropy)?;
@@ -74,7 +74,7 @@ pub(crate) async fn run(args: ImportArgs) -> Result<ExitCode, Failure> {
     Ok(if all { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn open_report(path: &PathBuf) -> Result<File, Failure> {
+fn open_report(path: &Path) -> Result<File, Failure> {
     let file = File::options().create(true).append(true).open(path);
     file.map_err(|error| {
         Failure::new(format!("{}: {error}", path.display()), "name a file that can be written")

@@ -10,7 +10,7 @@ use crate::cli::{Failure, clock, entropy};
 use crate::config::{self, Config};
 use crate::serve::wiring;
 use bridge::{Bridge, OperatorError, Retried};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Subcommand)]
@@ -68,7 +68,7 @@ struct Desk {
 }
 
 impl Desk {
-    async fn open(path: &PathBuf) -> Result<Desk, Failure> {
+    async fn open(path: &Path) -> Result<Desk, Failure> {
         let config = config::load(path, std::env::vars_os())?;
         let (clock, entropy) = (clock(), entropy());
         let store = beside::open(&config, false, &clock, &entropy).await?;

@@ -49,7 +49,7 @@ pub(crate) fn bridge(
     Ok(Bridge::new(store, accounts, im, config.im.rate, patience, hours, clock, entropy))
 }
 
-pub(super) fn millis(span: Duration) -> i64 {
+pub(crate) fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 

@@ -275,3 +275,25 @@ impl World {
         told.unwrap_or_else(|error| panic!("the agent was not told of {words}: {error}\n{}", self.log()));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_before_does_not_undo_what_came_since() {
+    let wrong = ("TSUNAGI__ACCOUNT__0__ENCODING_AES_KEY", OTHER_KEY);
+    let mut world =
+        Setup::new(Engine::Sqlite).mode(Mode::Secure, Format::Xml).env(wrong.0, wrong.1).start().await;
+    let app_id = world.app_id();
+    world.control.follow(&app_id, OPENID).await.unwrap();
+    world.control.unfollow(&app_id, OPENID).await.unwrap();
+    world.kill();
+    world.spawn(&[]);
+    world.ready().await;
+    let ghost = world.chat().await;
+    let read = world.jobs(&["retry", "--unreadable"]).await;
+    assert!(read.code == 0 && read.stdout.starts_with("2 read"), "{}", read.said());
+    world.drained().await;
+    let subscribed = "SELECT COUNT(*) FROM customer WHERE subscribed = 1";
+    assert_eq!(world.database.count(subscribed).await, 1, "they wrote after they had left");
+    assert_eq!(world.database.count("SELECT COUNT(*) FROM ghost WHERE state <> 'living'").await, 0);
+    world.answer(&ghost, "おかえりなさい").await;
+    world.customer_sees("おかえりなさい").await;
+}

@@ -55,7 +55,7 @@ impl Ran {
     #[track_caller]
     pub(super) fn is_calm(&self) {
         assert_eq!(self.found("fault"), [[""; 4]; 0], "{}", self.said());
-        assert_eq!(self.code, i32::from(self.all("fault").len() != 0), "{}", self.said());
+        assert_eq!(self.code, i32::from(!self.all("fault").is_empty()), "{}", self.said());
     }
 
     /// The findings of `check` at this level, but for that one: group, name, words, what to do.

@@ -328,6 +328,22 @@ async fn faults_of_the_im_app_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn clouds_that_do_not_answer_do_not_hold_it_up() {
+    let desk = Desk::new(Engine::Sqlite).await;
+    for target in ["wechat", "im"] {
+        desk.clouds.control().fault(Fault::lasting(target, Kind::Hang, 60_000)).await.unwrap();
+    }
+    let begun = std::time::Instant::now();
+    let ran = desk.check().await;
+    let faults = ran.found("fault");
+    let named: Vec<&str> = faults.iter().map(|found| found[1].as_str()).collect();
+    assert_eq!(named, ["answer", "answer"], "{}", ran.said());
+    assert!(faults.iter().all(|found| found[2].contains("nothing was answered in time")), "{}", ran.said());
+    // Both at the same time, 8 s each.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(14), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn agents_that_are_not_there_are_named() {
     let desk = Desk::new(Engine::Sqlite).await;
     let missing = desk.check().await;

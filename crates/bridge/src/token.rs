@@ -3,7 +3,7 @@
 //! The token lives in the store. Whoever finds it missing or near its end takes the lock there and asks
 //! WeChat; the others wait for the result. A refused token is only replaced if it is still the stored one.
 
-use crate::Account;
+use crate::{Account, Bridge};
 use desk::{Clock, Entropy, Millis, Tried};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
@@ -154,6 +154,18 @@ impl TokenKeeper {
         metrics::counter!("tsunagi_token_fetches_total", "account" => account.id.clone(), "outcome" => outcome)
             .increment(1);
         result
+    }
+}
+
+impl Bridge {
+    /// From where WeChat sends this account's webhooks, as it says itself.
+    ///
+    /// # Errors
+    /// Why it cannot be known, as a code for the log.
+    pub async fn callback_ips(&self, account: &str) -> Result<Vec<wechat::IpRange>, String> {
+        let account = self.inner.accounts.get(account).ok_or("no such account")?;
+        let token = self.inner.tokens.current(account).await.map_err(|trouble| trouble.detail)?;
+        account.client.callback_ips(&token).await.map_err(|error| error.to_string())
     }
 }
 

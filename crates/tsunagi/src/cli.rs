@@ -76,6 +76,8 @@ enum AccountsCommand {
 enum ConfigCommand {
     /// Print the commented default file.
     Example,
+    /// Print the reference of every key, in Markdown.
+    Docs,
 }
 
 /// Why a command failed, for a person: each fault, and what to do about it.
@@ -121,6 +123,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Jobs { command } => runtime(crate::jobs::run(command)),
         Command::Usersig(args) => usersig(args),
         Command::Config { command: ConfigCommand::Example } => say(config::EXAMPLE.trim_end()),
+        Command::Config { command: ConfigCommand::Docs } => say(config::page().trim_end()),
     };
     match done {
         Ok(code) => code,

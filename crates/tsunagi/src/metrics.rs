@@ -163,7 +163,7 @@ pub(crate) fn begin() {
         }
     }
     for cloud in ["wechat", "im"] {
-        for why in ["signature", "stale", "query", "other"] {
+        for why in ["signature", "stale", "query", "address", "other"] {
             metrics::counter!("tsunagi_webhooks_refused_total", "cloud" => cloud, "why" => why).increment(0);
         }
     }
@@ -195,6 +195,78 @@ pub(crate) fn begin_account(account: &str) {
             metrics::counter!("tsunagi_deliveries_total", "account" => account(), "direction" => direction,
                 "state" => state, "reason" => "")
             .increment(0);
+        }
+    }
+}
+
+/// The table of every metric, in Markdown.
+#[cfg(test)]
+fn table() -> String {
+    let mut table = "| metric | kind | labels | what it says |\n| --- | --- | --- | --- |\n".to_owned();
+    for metric in METRICS {
+        let kind = format!("{:?}", metric.kind).to_lowercase();
+        let labels = metric.labels.replace(' ', ", ");
+        table.push_str(&format!("| `{}` | {kind} | {labels} | {} |\n", metric.name, metric.help));
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::{Path, PathBuf};
+
+    fn doc(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
+    }
+
+    /// Holds a file against what the code says; writes it where the environment asks for that.
+    fn holds(path: &Path, made: &str) {
+        if std::env::var_os("TSUNAGI_WRITE_DOCS").is_some() {
+            std::fs::write(path, made).unwrap();
+        }
+        let found = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            found == made,
+            "{} is not what the code says; run `TSUNAGI_WRITE_DOCS=1 cargo test -p tsunagi docs_are`",
+            path.display()
+        );
+    }
+
+    #[test]
+    fn docs_are_made_from_the_keys() {
+        holds(&doc("CONFIG.md"), &crate::config::page());
+    }
+
+    #[test]
+    fn docs_are_made_from_the_metrics() {
+        const MARKS: [&str; 2] = ["<!-- metrics: made from the code -->\n", "<!-- end of metrics -->"];
+        let path = doc("OPERATIONS.md");
+        let page = std::fs::read_to_string(&path).unwrap();
+        let (before, rest) = page.split_once(MARKS[0]).unwrap();
+        let (_, after) = rest.split_once(MARKS[1]).unwrap();
+        holds(&path, &format!("{before}{}{}{}{after}", MARKS[0], table(), MARKS[1]));
+    }
+
+    #[test]
+    fn every_alert_has_its_remedy_in_the_docs() {
+        let rules = include_str!("../../../ops/alerts.yml");
+        let page = std::fs::read_to_string(doc("OPERATIONS.md")).unwrap();
+        let mut alerts = 0;
+        for alert in rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+            assert!(page.contains(&format!("`{alert}`")), "{alert} is not in docs/OPERATIONS.md");
+            alerts += 1;
+        }
+        assert!(alerts > 10);
+    }
+
+    #[test]
+    fn every_key_is_in_the_reference() {
+        let page = crate::config::page();
+        for key in
+            ["retention_messages", "callback_ips", "previous_token", "ingest_timeout", "sample", "welcome"]
+        {
+            assert_eq!(page.matches(&format!("| `{key}` |")).count(), 1, "{key}");
         }
     }
 }

@@ -4,9 +4,13 @@
 //! defaults, `example.toml` explains them to people, `check` makes a [`Config`] of what was written.
 //! Relative paths begin at the working directory.
 
-#![expect(dead_code, reason = "public_url, trusted_proxies, media and reply belong to issues still to come")]
+#![cfg_attr(
+    not(test),
+    expect(dead_code, reason = "public_url, media and reply belong to issues still to come")
+)]
 
 mod check;
+mod docs;
 mod environment;
 mod file;
 mod keys;
@@ -17,7 +21,7 @@ mod tests;
 mod texts;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,11 +29,21 @@ use desk::Language;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+pub(crate) use docs::page;
 pub(crate) use problem::ConfigError;
 use problem::Findings;
 
 /// The commented default file, as `tsunagi config example` prints it.
 pub(crate) const EXAMPLE: &str = include_str!("example.toml");
+
+/// What the reference says of the environment.
+const ENVIRONMENT_HINT: &str = "The environment goes over the file: `TSUNAGI__IM__SECRET_KEY` sets `secret_key` of `[im]`, \
+    `TSUNAGI__ACCOUNT__0__TOKEN`, or `TSUNAGI__ACCOUNT__SHOP__TOKEN`, the token of the first account, or of the account with \
+    the id `shop`. Keys that are not known are refused, and every fault is named at once. Relative paths begin at the working \
+    directory of the process.\n\n\
+    Each node of a gateway on PostgreSQL has a configuration file of its own, which is read at its start only: after a change \
+    restart one node after the other. What must be the same on all of them is `[im]`, `[desk]` and `[[account]]`; `[server]`, \
+    `[store] connections`, `[jobs]`, `[log]` and `[trace]` may differ.";
 
 /// What `serve` runs with.
 #[derive(Debug, Clone)]
@@ -85,8 +99,25 @@ pub(crate) struct Desk {
 /// Addresses that share the first `prefix` bits; a single address has all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Network {
-    pub(crate) address: std::net::IpAddr,
+    pub(crate) address: IpAddr,
     pub(crate) prefix: u8,
+}
+
+impl Network {
+    /// Whether an address belongs to it.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        fn same<const N: usize>(one: [u8; N], other: [u8; N], prefix: u8) -> bool {
+            let bits = |bytes: [u8; N]| {
+                bytes.into_iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1))
+            };
+            bits(one).zip(bits(other)).take(usize::from(prefix)).all(|(one, other)| one == other)
+        }
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(one), IpAddr::V4(other)) => same(one.octets(), other.octets(), self.prefix),
+            (IpAddr::V6(one), IpAddr::V6(other)) => same(one.octets(), other.octets(), self.prefix),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

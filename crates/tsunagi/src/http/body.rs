@@ -62,7 +62,7 @@ async fn collect(body: Body, announced: usize, limit: usize) -> Result<Bytes, St
 }
 
 /// The rest of such a body is not read, so the connection cannot be used again.
-fn closing(status: StatusCode) -> Response {
+pub(super) fn closing(status: StatusCode) -> Response {
     let mut response = answer::status(status);
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response

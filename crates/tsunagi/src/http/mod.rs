@@ -8,6 +8,7 @@ mod answer;
 mod body;
 mod im;
 mod listener;
+mod source;
 #[cfg(test)]
 mod tests;
 mod wechat;
@@ -28,8 +29,9 @@ use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::config::Config;
+use crate::config::{Config, Network};
 pub(crate) use listener::{Limits, Listener};
+pub(crate) use source::Sources;
 
 /// What the webhook endpoints know.
 pub(crate) struct Webhooks {
@@ -41,6 +43,8 @@ pub(crate) struct Webhooks {
     limits: Limits,
     body_limits: body::Limits,
     request_timeout: Duration,
+    trusted_proxies: Vec<Network>,
+    sources: Sources,
 }
 
 /// One Official Account's endpoint.
@@ -58,6 +62,7 @@ impl Webhooks {
         config: &Config,
         bridge: Bridge,
         clock: Clock,
+        sources: Sources,
     ) -> Result<Webhooks, ::wechat::CryptoError> {
         let accounts = config
             .accounts
@@ -73,7 +78,19 @@ impl Webhooks {
         let server = &config.server;
         let body_limits = body::Limits { bytes: server.body_bytes, time: server.body_timeout };
         let (limits, request_timeout) = (Limits::of(server), server.request_timeout);
-        Ok(Webhooks { accounts, im, im_path_secret, bridge, clock, limits, body_limits, request_timeout })
+        let trusted_proxies = server.trusted_proxies.clone();
+        Ok(Webhooks {
+            accounts,
+            im,
+            im_path_secret,
+            bridge,
+            clock,
+            limits,
+            body_limits,
+            request_timeout,
+            trusted_proxies,
+            sources,
+        })
     }
 
     /// Begins to accept connections.
@@ -170,6 +187,15 @@ async fn push_only(State(hooks): Shared, request: Request) -> Response {
 async fn push(hooks: &Webhooks, account: &Account, request: Request) -> Response {
     let begun = Instant::now();
     let query = request.uri().query().unwrap_or_default().to_owned();
+    let client = source::client(&request, &hooks.trusted_proxies);
+    if client.is_some_and(|client| !hooks.sources.allow(&account.id, client)) {
+        metrics::counter!("tsunagi_webhooks_refused_total", "cloud" => "wechat", "why" => "address")
+            .increment(1);
+        tracing::debug!(account = account.id, "a request from an address that is not WeChat's was refused");
+        let response = body::closing(StatusCode::FORBIDDEN);
+        count("wechat", &response, begun);
+        return response;
+    }
     let response = match hooks.body(request).await {
         Ok(body) => hooks.wechat(account, &query, body, begun).await,
         Err(refused) => refused,

@@ -5,12 +5,13 @@
 
 mod housekeeping;
 mod retention;
+mod sources;
 mod vitals;
 pub(crate) mod wiring;
 
 use crate::admin::{Admin, Readiness};
 use crate::config::{Config, Reply};
-use crate::http::{Limits, Listener, Webhooks};
+use crate::http::{Limits, Listener, Sources, Webhooks};
 use crate::traces;
 use bridge::{Bridge, Timing, Worker};
 use desk::{Clock, Entropy};
@@ -85,7 +86,8 @@ impl Gateway {
             admin.listen(config.server.admin_listen, Limits::of(&config.server)).await.map_err(|source| {
                 ServeError::Listen { key: "server.admin_listen", address: config.server.admin_listen, source }
             })?;
-        let webhooks = Webhooks::new(config, bridge.clone(), clock.clone())
+        let sources = Sources::default();
+        let webhooks = Webhooks::new(config, bridge.clone(), clock.clone(), sources.clone())
             .map_err(|error| ServeError::Wiring(error.to_string()))?;
         let listener = webhooks.listen(config.server.listen).await.map_err(|source| ServeError::Listen {
             key: "server.listen",
@@ -103,6 +105,12 @@ impl Gateway {
             tokio::spawn(housekeeping::desk(bridge.clone(), config.desk.agent_poll, stopped.clone())),
             tokio::spawn(housekeeping::close_idle(bridge.clone(), config.desk.agent_poll, stopped.clone())),
             tokio::spawn(housekeeping::watch_store(store.clone(), readiness, stopped.clone())),
+            tokio::spawn(sources::keep(
+                bridge.clone(),
+                config.accounts.iter().filter(|of| of.callback_ips).map(|of| of.id.clone()).collect(),
+                sources,
+                stopped.clone(),
+            )),
             tokio::spawn(vitals::watch_vitals(
                 store.clone(),
                 clock.clone(),

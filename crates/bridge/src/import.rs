@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use store::{ImportState, Planned};
+use store::{ImportState, Planned, faults};
 
 /// Followers in one transaction; at most so many are imported twice after a kill.
 const ROUND: usize = 1_000;
@@ -159,6 +159,7 @@ impl Import<'_> {
         let store = &self.bridge.inner.store;
         let planned = self.plan(openids.to_vec(), read_at).await?;
         state.present += planned.present + planned.left;
+        faults::point("import.after_plan");
         let calls = planned.planned.chunks(CALL).map(|some| self.import(some));
         let mut calls = stream::iter(calls).buffer_unordered(AT_ONCE);
         let mut done = Done::default();
@@ -174,6 +175,7 @@ impl Import<'_> {
             }
         }
         drop(calls);
+        faults::point("import.after_calls");
         state.imported += done.living.len() as i64;
         state.failed += done.not_imported.len() as i64;
         store.ghosts_live(&self.account.id, done.living, kept, self.now()).await?;

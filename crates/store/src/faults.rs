@@ -31,13 +31,19 @@ pub const POINTS: &[&str] = &[
     "unfollow.after_commit",
 ];
 
+/// The named points of commands beside `serve`.
+pub const COMMAND_POINTS: &[&str] = &["import.after_plan", "import.after_calls"];
+
 /// Passes a named point.
 #[cfg(feature = "faults")]
 pub fn point(name: &'static str) {
     use std::sync::atomic::{AtomicU32, Ordering};
     static TO_THE_KILL: AtomicU32 = AtomicU32::new(0);
     static TO_THE_FREEZE: AtomicU32 = AtomicU32::new(0);
-    debug_assert!(POINTS.contains(&name), "{name} is not a named point");
+    debug_assert!(
+        POINTS.iter().chain(COMMAND_POINTS).any(|known| *known == name),
+        "{name} is not a named point"
+    );
     for (variable, passed, signal) in
         [("TSUNAGI_KILL_AT", &TO_THE_KILL, "-KILL"), ("TSUNAGI_FREEZE_AT", &TO_THE_FREEZE, "-STOP")]
     {

@@ -174,6 +174,37 @@ async fn a_kill_half_way_loses_nobody_and_the_limit_alone_is_what_it_waits_for()
     assert_eq!(desk.calls().await, before);
 }
 
+#[cfg(feature = "faults")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_inside_a_round_repeats_that_round_at_most() {
+    for engine in engines() {
+        for (point, repeated) in [("import.after_plan:3", 0), ("import.after_calls:3", 1_000)] {
+            let desk = Desk::new(engine, 3_456, 100).await;
+            let arguments = ["accounts", "import", "--config", "tsunagi.toml"];
+            let mut killed = Command::new(env!("CARGO_BIN_EXE_tsunagi"));
+            killed.args(arguments).current_dir(desk.folder.path()).env("TSUNAGI_KILL_AT", point);
+            let mut killed = killed.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let status = loop {
+                match killed.try_wait().unwrap() {
+                    Some(status) => break status,
+                    None => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            };
+            assert_eq!((status.code(), desk.living().await), (None, 2_000), "{point}");
+            let ran = desk.import().await;
+            assert!(
+                ran.code == 0 && ran.stdout.contains(": 1456 imported, 2000 there before"),
+                "{}",
+                ran.said()
+            );
+            let (taken, _) = desk.taken().await;
+            let twice = taken.values().filter(|times| **times == 2).count();
+            assert_eq!((taken.len(), twice, desk.living().await), (3_456, repeated, 3_456), "{point}");
+            desk.database.discard().await;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interruption_ends_at_a_clean_point() {
     let desk = Desk::new(Engine::Sqlite, 5_000, 10).await;

@@ -15,6 +15,9 @@ use secrecy::SecretString;
 use std::time::Instant;
 use store::{AttemptId, Delivery, Error, Job, Lane, Outcome, Tx, faults};
 
+/// After so many milliseconds an agent is told that an answer waits for somebody to mend the set-up.
+const TELL_AFTER: Millis = 600_000;
+
 impl Bridge {
     pub(crate) async fn answer(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
@@ -59,6 +62,9 @@ impl Bridge {
             let next = Next::Failed(Reason::Unreachable);
             return self.conclude(held, job, account, delivery, next, "out of patience").await;
         }
+        if let Some((left, why)) = self.inner.pauses.left(&account.id, self.inner.clock.now()) {
+            return self.rest(held, job, account, delivery, left, why).await;
+        }
         let token = match self.inner.tokens.current(account).await {
             Ok(token) => token,
             Err(trouble) => return self.no_token(held, job, account, delivery, &trouble).await,
@@ -79,6 +85,7 @@ impl Bridge {
         let delivery = &Delivery { state: DeliveryState::Sending, ..delivery.clone() };
         held.before_call(self).await?;
         let told = self.call(held, account, delivery, token).await?;
+        self.learn(account, told.tried);
         let mut past = self.answer_past(&job, delivery);
         if told.tried == Tried::Busy {
             // Only what WeChat itself answered counts here, not what never reached it.
@@ -106,7 +113,16 @@ impl Bridge {
         match self.inner.tokens.instead_of(account, &token).await {
             Ok(token) => {
                 held.before_call(self).await?;
-                Ok(self.call_once(held, account, delivery, &token).await?.0)
+                let (told, code) = self.call_once(held, account, delivery, &token).await?;
+                if matches!(code, Some(code) if wechat::verdict(code) == wechat::Verdict::Token) {
+                    metrics::counter!("tsunagi_alarms_total", "what" => "token_contested").increment(1);
+                    tracing::error!(
+                        account = account.id,
+                        code,
+                        "WeChat refuses a fresh access token: something else replaces this account's tokens by force (an old tool, a second deployment), or app_id and app_secret are another account's"
+                    );
+                }
+                Ok(told)
             }
             Err(trouble) => Ok(Told { tried: trouble.tried, detail: trouble.detail }),
         }
@@ -141,6 +157,7 @@ impl Bridge {
         delivery: &Delivery,
         trouble: &Trouble,
     ) -> Result<Step, Error> {
+        self.learn(account, trouble.tried);
         // Counted by the job's own tries: no attempt is open.
         let past = Past {
             tries: u32::try_from(job.tries).unwrap_or(u32::MAX).saturating_add(1),
@@ -150,6 +167,50 @@ impl Bridge {
             Next::RetryIn(delay) => self.put_off(held, &job, delay).await,
             next => self.conclude(held, job, account, delivery, next, &trouble.detail).await,
         }
+    }
+
+    /// Keeps what a call's end says of the account as a whole; an alarm when its calls begin to rest.
+    fn learn(&self, account: &Account, tried: Tried) {
+        let begun =
+            self.inner.pauses.learn(&account.id, tried, self.inner.clock.now(), self.inner.entropy.u32());
+        if let Some(why) = begun {
+            let reason = why.as_str();
+            metrics::counter!("tsunagi_alarms_total", "what" => "account_paused").increment(1);
+            tracing::error!(account = account.id, reason, "calls to WeChat rest for a while");
+        }
+    }
+
+    /// The account's calls rest. An agent whose answer has waited for long is told once.
+    async fn rest(
+        &self,
+        held: &Held,
+        job: Job,
+        account: &Account,
+        delivery: &Delivery,
+        left: Millis,
+        why: Reason,
+    ) -> Result<Step, Error> {
+        let waited = self.inner.clock.now() - job.since;
+        if waited < TELL_AFTER || job.note.is_some() {
+            return self.put_off(held, &job, left).await;
+        }
+        let (lane, account) = (held.lane.clone(), account.clone());
+        let (clock, entropy) = (self.inner.clock.clone(), self.inner.entropy.clone());
+        let words = excerpt(&delivery.body);
+        let work = self.inner.store.write(move |tx| {
+            Box::pin(async move {
+                let author = tx.message(&job.subject).await?.and_then(|message| message.author);
+                if let Some(author) = author {
+                    let told = Notice::Delayed { excerpt: &words, reason: why };
+                    notice::enqueue(tx, &clock, &entropy, &account, &lane.openid, &author, told).await?;
+                }
+                tx.note_job(&lane, &job, "told of the delay").await?;
+                tx.put_off(&lane, &job, left).await
+            })
+        });
+        work.await?;
+        self.wake();
+        Ok(Step::Released)
     }
 
     fn answer_past(&self, job: &Job, delivery: &Delivery) -> Past {

@@ -63,6 +63,16 @@ impl Bridge {
                 Some(Effect::Follow)
             }
             PushBody::Event(Event::Unsubscribe) => Some(Effect::Unfollow),
+            PushBody::Event(
+                Event::KfCreateSession { .. } | Event::KfCloseSession { .. } | Event::KfSwitchSession { .. },
+            ) => {
+                metrics::counter!("tsunagi_alarms_total", "what" => "other_platform").increment(1);
+                tracing::warn!(
+                    account = account.id,
+                    "WeChat's own agents serve a customer of this account: while a session is open there, messages do not come here. Look for another platform that is authorised for the account, and for agents in WeChat's console"
+                );
+                None
+            }
             // Kept and acknowledged; job events do not even come from a customer.
             PushBody::Event(_) => None,
         };

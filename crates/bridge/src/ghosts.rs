@@ -12,6 +12,8 @@ use store::{Error, GhostState, Job, faults};
 
 /// The deletion of accounts is not enabled in the console.
 const DELETION_NOT_ENABLED: i64 = 71000;
+/// The edition's accounts are used up.
+const NO_ROOM: i64 = 70398;
 /// A deleted account cannot be imported again for three months.
 const DELETED_RECENTLY: i64 = 70399;
 
@@ -104,6 +106,13 @@ impl Bridge {
                 .await?;
             faults::point("ghost.after_commit");
             return Ok(Imported::Living);
+        }
+        if matches!(&result, Err(im::CallError::Refused(code)) if code.code == NO_ROOM) {
+            metrics::counter!("tsunagi_alarms_total", "what" => "account_limit").increment(1);
+            tracing::error!(
+                account = account.id,
+                "the IM application holds no more accounts (70398): new customers' messages wait until its edition is upgraded or accounts are deleted"
+            );
         }
         if matches!(&result, Err(im::CallError::Refused(code)) if code.code == DELETED_RECENTLY) {
             let (lane, user_id, account) = (held.lane.clone(), user_id.to_owned(), account.clone());

@@ -17,6 +17,7 @@ mod intake;
 mod limiter;
 mod notice;
 mod operator;
+mod pause;
 mod presence;
 mod relay;
 mod replay;
@@ -33,6 +34,7 @@ pub use worker::{Timing, Worker};
 
 use desk::{Clock, Entropy};
 use limiter::Limiter;
+use pause::Pauses;
 use presence::Presence;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -58,6 +60,7 @@ struct Inner {
     patience: Patience,
     hours: Hours,
     presence: Presence,
+    pauses: Pauses,
     work: Notify,
 }
 
@@ -87,6 +90,7 @@ impl Bridge {
             patience,
             hours,
             presence: Presence::default(),
+            pauses: Pauses::default(),
             work: Notify::new(),
         };
         Bridge { inner: Arc::new(inner) }

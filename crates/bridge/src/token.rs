@@ -7,6 +7,7 @@ use crate::{Account, Bridge};
 use desk::{Clock, Entropy, Millis, Tried};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use store::{Store, StoredToken, faults};
@@ -15,6 +16,8 @@ use store::{Store, StoredToken, faults};
 const MARGIN: Millis = 300_000;
 /// How much longer than a call may take the lock of who fetches is held.
 const LOCK_ROOM: Duration = Duration::from_secs(7);
+/// The caller's address is not in the account's IP list; the message names it.
+const ADDRESS_NOT_LISTED: i64 = 40164;
 /// After a failed fetch nobody of this process asks again for so long.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -179,6 +182,17 @@ impl Trouble {
         match error {
             wechat::CallError::Refused(errcode) => {
                 tracing::error!(account = account.id, %errcode, "WeChat gives no access token");
+                if errcode.code == ADDRESS_NOT_LISTED {
+                    // Only what reads as an address is repeated from the message.
+                    let address =
+                        errcode.message.split([' ', ',']).find_map(|word| word.parse::<IpAddr>().ok());
+                    let address = address.map_or_else(String::new, |address| address.to_string());
+                    tracing::error!(
+                        account = account.id,
+                        address,
+                        "add this machine's address to the IP list (IP白名单) in WeChat's console"
+                    );
+                }
                 let tried = match wechat::token_call_verdict(errcode.code) {
                     wechat::Verdict::Retry | wechat::Verdict::Slow => Tried::NotSent,
                     _ => Tried::Setup(desk::codes::wechat_token_reason(errcode.code)),

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod admin;
+mod alarms;
 mod answers;
 mod console;
 mod desk;

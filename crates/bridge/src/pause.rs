@@ -1,0 +1,134 @@
+//! When an account's calls to WeChat have to rest: what WeChat says of the account as a whole is not asked again by
+//! every customer's lane (F29, F33).
+//!
+//! Kept per process. When a pause is over one lane may try; the others wait for what becomes of it.
+
+use desk::{Millis, Reason, Tried};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// The first pause after a fault of the set-up, and the longest, in milliseconds.
+const FIRST: Millis = 5_000;
+const LONGEST: Millis = 300_000;
+/// How long the one who tries after a pause is waited for, in milliseconds.
+const PROBE: Millis = 10_000;
+const MINUTE: Millis = 60_000;
+const DAY: Millis = 86_400_000;
+/// China is eight hours ahead of UTC, all year; quotas begin anew at midnight there.
+const CHINA: Millis = 8 * 3_600_000;
+
+/// The pauses of all accounts. Owned by the bridge; one entry per account of the configuration at most.
+#[derive(Debug, Default)]
+pub(crate) struct Pauses(Mutex<HashMap<String, Pause>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    until: Millis,
+    why: Reason,
+    strikes: u32,
+}
+
+impl Pauses {
+    /// How long the account's calls have to rest, and why; `None`: go on. Whoever hears `None` after a pause is the one
+    /// who tries.
+    pub(crate) fn left(&self, account: &str, now: Millis) -> Option<(Millis, Reason)> {
+        let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pause = pauses.get_mut(account)?;
+        if now < pause.until {
+            return Some((pause.until - now, pause.why));
+        }
+        pause.until = now + PROBE;
+        None
+    }
+
+    /// Learns from how a call ended; `dice` spreads the nodes. Tells the reason if a pause begins that has not been before.
+    pub(crate) fn learn(&self, account: &str, tried: Tried, now: Millis, dice: u32) -> Option<Reason> {
+        let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let strikes = pauses.get(account).map_or(0, |pause| pause.strikes);
+        let jitter = |span: Millis| i64::from(dice) * span / i64::from(u32::MAX);
+        let (why, until) = match tried {
+            Tried::Done => {
+                pauses.remove(account);
+                return None;
+            }
+            Tried::TooFast => (Reason::TooFast, now - now.rem_euclid(MINUTE) + MINUTE + jitter(5_000)),
+            Tried::Setup(Reason::QuotaUsedUp) => {
+                let midnight = now - (now + CHINA).rem_euclid(DAY) + DAY;
+                (Reason::QuotaUsedUp, midnight + jitter(MINUTE))
+            }
+            Tried::Setup(why) if concerns_the_account(why) => {
+                let rest = FIRST.saturating_mul(1 << strikes.min(10)).min(LONGEST);
+                (why, now + rest + jitter(rest / 5))
+            }
+            // What concerns one customer, or nobody knows, rests nobody else.
+            _ => return None,
+        };
+        pauses.insert(account.to_owned(), Pause { until, why, strikes: strikes + 1 });
+        (strikes == 0).then_some(why)
+    }
+}
+
+/// Whether every call of the account would be refused alike.
+fn concerns_the_account(why: Reason) -> bool {
+    !matches!(
+        why,
+        Reason::KindNotPermitted
+            | Reason::CustomerRestricted
+            | Reason::CustomerRefuses
+            | Reason::Blacklisted
+            | Reason::UnknownCustomer
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-11-24 02:00:10 UTC, ten o'clock in China.
+    const NOW: Millis = 1_795_485_610_000;
+
+    #[test]
+    fn f33_too_fast_rests_until_the_next_minute_and_the_quota_until_midnight_in_china() {
+        let pauses = Pauses::default();
+        assert_eq!(pauses.left("shop", NOW), None);
+        assert_eq!(pauses.learn("shop", Tried::TooFast, NOW, 0), Some(Reason::TooFast));
+        assert_eq!(pauses.left("shop", NOW), Some((50_000, Reason::TooFast)));
+        assert_eq!(pauses.left("outlet", NOW), None, "another account has a limit of its own");
+        pauses.learn("shop", Tried::Setup(Reason::QuotaUsedUp), NOW, 0);
+        let (left, _) = pauses.left("shop", NOW).unwrap();
+        assert_eq!(left, 14 * 3_600_000 - 10_000);
+        let late = NOW + left - 1;
+        pauses.learn("shop", Tried::Setup(Reason::QuotaUsedUp), late, u32::MAX);
+        assert_eq!(
+            pauses.left("shop", late).unwrap().0,
+            1 + MINUTE,
+            "a minute before midnight is not tomorrow's"
+        );
+    }
+
+    #[test]
+    fn f29_each_refusal_rests_longer_and_one_tries_after_it() {
+        let pauses = Pauses::default();
+        let refused = Tried::Setup(Reason::IpNotListed);
+        assert_eq!(pauses.learn("shop", refused, NOW, 0), Some(Reason::IpNotListed), "an alarm, once");
+        let mut now = NOW;
+        for rest in [5_000, 10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000] {
+            assert_eq!(pauses.left("shop", now), Some((rest, Reason::IpNotListed)));
+            now += rest;
+            assert_eq!(pauses.left("shop", now), None, "this one tries");
+            assert!(pauses.left("shop", now).is_some(), "the others wait for it");
+            assert_eq!(pauses.learn("shop", refused, now, 0), None);
+        }
+        pauses.learn("shop", Tried::Done, now, 0);
+        assert_eq!(pauses.left("shop", now), None);
+    }
+
+    #[test]
+    fn one_customers_refusal_rests_nobody_else() {
+        let pauses = Pauses::default();
+        for tried in [Tried::Never(Reason::WindowClosed), Tried::Unclear, Tried::NotSent, Tried::Busy] {
+            assert_eq!(pauses.learn("shop", tried, NOW, 0), None);
+            assert_eq!(pauses.left("shop", NOW), None);
+        }
+    }
+}

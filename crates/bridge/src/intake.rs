@@ -10,6 +10,9 @@ use desk::{Direction, Millis};
 use store::{DeliveryId, Error, GhostState, Job, MessageId, NewMessage, Tx, faults};
 use wechat::{Event, Push, PushBody};
 
+/// A message that waited longer than this before it was even taken in is marked with its time, in milliseconds.
+const LATE: Millis = 120_000;
+
 impl Bridge {
     pub(crate) async fn intake(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
         let subject = job.subject.clone();
@@ -25,7 +28,12 @@ impl Bridge {
         match push.body {
             PushBody::Message(message) => {
                 let source_key = message.msg_id.map(|id| id.to_string());
-                let (kind, words) = convert::words(&message, account.language);
+                let (kind, mut words) = convert::words(&message, account.language);
+                // Its job began long after it came: it could not be read then. What goes out late says so.
+                let late = job.since - row.received_at;
+                if late > LATE {
+                    words = format!("{}\n{words}", desk::words::late(account.language, late));
+                }
                 let taken = Taken { kind, words, source_key, received_at: row.received_at };
                 self.take_message(held, job, &account, taken).await
             }

@@ -43,9 +43,8 @@ impl Bridge {
         };
         let comes_or_goes = matches!(effect, Some(Effect::Follow | Effect::Unfollow));
         let store = &self.inner.store;
-        let stale = false
-            && comes_or_goes
-            && store.customer_changed_since(&row.account, &push.from, row.received_at).await?;
+        let stale =
+            comes_or_goes && store.customer_changed_since(&row.account, &push.from, row.received_at).await?;
         let work = match effect {
             // Whether they follow is known from what they did since.
             Some(effect) if !push.from.is_empty() && !stale => {

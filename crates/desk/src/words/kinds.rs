@@ -1,6 +1,7 @@
 //! What stands in place of a customer's message that is not text.
 
 use super::Language;
+use crate::Millis;
 
 /// What stands for a message that is not text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,5 +41,31 @@ pub fn kind(language: Language, kind: Kind) -> &'static str {
         (Kind::Unsupported, Zh) => "[微信无法转发的消息，请客户改用文字]",
         (Kind::Unsupported, Ja) => "[未対応のメッセージ：文字で送っていただくようお願いしてください]",
         (Kind::Unsupported, En) => "[unsupported message: please ask the customer to use text]",
+    }
+}
+
+/// The mark before a customer's message that comes late, on a line of its own: `[received 3 hours ago]`.
+pub fn late(language: Language, age: Millis) -> String {
+    let (count, unit) = match age / 60_000 {
+        minutes @ ..120 => (minutes, ["分钟", "分", "minutes"]),
+        minutes @ 120..2_880 => (minutes / 60, ["小时", "時間", "hours"]),
+        minutes => (minutes / 1_440, ["天", "日", "days"]),
+    };
+    match language {
+        Language::Zh => format!("[{count}{}前收到]", unit[0]),
+        Language::Ja => format!("[{count}{}前に受信]", unit[1]),
+        Language::En => format!("[received {count} {} ago]", unit[2]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_late_is_said_in_the_unit_that_people_use() {
+        assert_eq!(late(Language::En, 7 * 60_000), "[received 7 minutes ago]");
+        assert_eq!(late(Language::Zh, 3 * 3_600_000), "[3小时前收到]");
+        assert_eq!(late(Language::Ja, 50 * 3_600_000), "[2日前に受信]");
     }
 }

@@ -11,7 +11,7 @@ mod reasons;
 #[cfg(test)]
 mod snapshot;
 
-pub use kinds::{Kind, kind};
+pub use kinds::{Kind, kind, late};
 pub use labels::{direction_label, outcome_label, state_label};
 pub use notices::{Notice, notice};
 pub use reasons::{reason_label, reason_words};

@@ -277,6 +277,24 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_late_says_when_it_came() {
+    let wrong = ("TSUNAGI__ACCOUNT__0__ENCODING_AES_KEY", OTHER_KEY);
+    let mut world =
+        Setup::new(Engine::Sqlite).mode(Mode::Secure, Format::Xml).env(wrong.0, wrong.1).start().await;
+    world.control.say(&world.app_id(), OPENID, "営業時間は？").await.unwrap();
+    world.kill();
+    world.database.execute("UPDATE inbox SET received_at = received_at - 10860000").await;
+    world.spawn(&[]);
+    world.ready().await;
+    assert_eq!(world.jobs(&["retry", "--unreadable"]).await.code, 0);
+    world.agent_sees("[3小时前收到]\n営業時間は？").await;
+    // It is as old as it is, and its job is not.
+    let old =
+        "SELECT COUNT(*) FROM message m JOIN inbox i ON i.id = m.inbox WHERE m.created_at = i.received_at";
+    assert_eq!(world.database.count(old).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_of_before_does_not_undo_what_came_since() {
     let wrong = ("TSUNAGI__ACCOUNT__0__ENCODING_AES_KEY", OTHER_KEY);
     let mut world =

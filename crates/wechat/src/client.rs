@@ -1,11 +1,13 @@
 //! The REST client. Start at [`Client`]; how a failure is judged is in [`CallError`].
 //!
-//! The calls stand by subject in `client/`: `token.rs`, `send.rs`, `users.rs`, `network.rs`, `quota.rs`. WeChat
-//! answers 200 also to what it refuses, and `custom/send` has neither an id nor an idempotency key. So the one
-//! question after a failure is whether the call may have been carried out.
+//! The calls stand by subject in `client/`: `token.rs`, `send.rs`, `media.rs`, `material.rs`, `users.rs`, `tags.rs`,
+//! `network.rs`, `quota.rs`. WeChat answers 200 also to what it refuses, and `custom/send` has neither an id nor an
+//! idempotency key. So the one question after a failure is whether the call may have been carried out.
 
 mod answer;
 mod fault;
+mod material;
+mod media;
 mod network;
 mod quota;
 mod send;
@@ -21,6 +23,8 @@ use serde::Serialize;
 
 use answer::Answer;
 pub use fault::{CallError, Fault};
+pub use material::{Added, Material, NewsItem, VideoWords};
+pub use media::{Download, MediaFile, Uploaded};
 pub use network::{IpRange, IpRangeError};
 pub use quota::{Quota, RateLimit};
 pub use send::Typing;
@@ -33,6 +37,8 @@ const MAX_ANSWER: usize = 1024 * 1024;
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a call may take as a whole, unless [`Client::with_timeout`] says otherwise.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long a file may take to go up or down, unless [`Client::with_media_timeout`] says otherwise.
+pub const MEDIA_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Calls WeChat's API. Cheap to clone.
 ///
@@ -43,6 +49,7 @@ pub struct Client {
     http: reqwest::Client,
     base_url: Url,
     timeout: Duration,
+    media_timeout: Duration,
 }
 
 /// The base URL is not one.
@@ -84,7 +91,17 @@ impl Client {
             && base_url.password().is_none()
             && base_url.query().is_none()
             && base_url.fragment().is_none();
-        if plain { Ok(Client { http, base_url, timeout }) } else { Err(BaseUrlError) }
+        if plain {
+            Ok(Client { http, base_url, timeout, media_timeout: MEDIA_TIMEOUT })
+        } else {
+            Err(BaseUrlError)
+        }
+    }
+
+    /// Sets how long the upload or download of a file may take as a whole.
+    #[must_use]
+    pub fn with_media_timeout(self, media_timeout: Duration) -> Client {
+        Client { media_timeout, ..self }
     }
 
     fn url(&self, path: &str) -> Url {

@@ -81,6 +81,7 @@ mod errcode;
 mod event;
 mod fields;
 mod json;
+mod media;
 mod message;
 mod outgoing;
 mod push;
@@ -94,8 +95,9 @@ pub mod wire;
 mod xml;
 
 pub use client::{
-    AccessToken, BaseUrlError, CALL_TIMEOUT, CONNECT_TIMEOUT, CallError, Client, Fault, Followers, IpRange,
-    IpRangeError, Quota, RateLimit, Typing, http,
+    AccessToken, Added, BaseUrlError, CALL_TIMEOUT, CONNECT_TIMEOUT, CallError, Client, Download, Fault,
+    Followers, IpRange, IpRangeError, MEDIA_TIMEOUT, Material, MediaFile, NewsItem, Quota, RateLimit, Typing,
+    Uploaded, VideoWords, http,
 };
 pub use content::{ContentError, MAX_TEXT};
 pub use crypto::{AesKey, CryptoError};
@@ -103,6 +105,10 @@ pub use document::{Format, MAX_DOCUMENT};
 pub use errcode::{Errcode, Verdict, describe, known_codes, token_call_verdict, verdict};
 pub use event::{Authorization, Event, Pictures, ScanCode, TemplateChoice, TemplateResult};
 pub use fields::{Field, Fields, Value};
+pub use media::{
+    ARTICLE_IMAGE_LIMIT, ArticleImage, MAX_IMAGE, MAX_THUMB, MAX_VIDEO, MAX_VOICE, MAX_VOICE_SECONDS, Media,
+    MediaError, MediaFormat, MediaKind, SAFE_IMAGE,
+};
 pub use message::{Message, MessageKind, UNSUPPORTED_TEXT};
 pub use outgoing::{Card, Entry, Outgoing, Sender};
 pub use push::{ParseError, Push, PushBody};

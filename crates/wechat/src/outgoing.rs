@@ -20,19 +20,19 @@ pub enum Outgoing {
     },
     /// A picture.
     Image {
-        /// From an upload as media; 40007 when it is unknown or has expired.
+        /// From an upload as [`crate::MediaKind::Image`]; 40007 when it is unknown or has expired.
         media_id: String,
     },
     /// A voice message.
     Voice {
-        /// From an upload as media.
+        /// From an upload as [`crate::MediaKind::Voice`].
         media_id: String,
     },
     /// A video.
     Video {
-        /// From an upload as media.
+        /// From an upload as [`crate::MediaKind::Video`].
         media_id: String,
-        /// Its still picture, from an upload as media.
+        /// Its still picture, from an upload as [`crate::MediaKind::Thumb`].
         thumb_media_id: String,
         /// Its title.
         title: Option<String>,
@@ -49,7 +49,7 @@ pub enum Outgoing {
         url: String,
         /// Its address in high quality, taken where there is Wi-Fi.
         hq_url: Option<String>,
-        /// Its picture, from an upload as media.
+        /// Its picture, from an upload as [`crate::MediaKind::Thumb`].
         thumb_media_id: String,
     },
     /// A link card; WeChat takes one per message (45008).
@@ -86,7 +86,7 @@ pub enum Outgoing {
         app_id: String,
         /// The page, with its parameters.
         page_path: String,
-        /// Its picture, best 520×416 pixels, from an upload as media.
+        /// Its picture, best 520×416 pixels, from an upload as [`crate::MediaKind::Image`].
         thumb_media_id: String,
     },
 }

@@ -15,6 +15,20 @@ pub const CUSTOM_SEND: &str = "/cgi-bin/message/custom/send";
 
 /// Path of the call that shows that someone is typing.
 pub const TYPING: &str = "/cgi-bin/message/custom/typing";
+/// Path of the call that uploads a temporary file; parameter `type`, form part `media`.
+pub const MEDIA_UPLOAD: &str = "/cgi-bin/media/upload";
+/// Path of the call that gives a temporary file; parameter `media_id`.
+pub const MEDIA_GET: &str = "/cgi-bin/media/get";
+/// Path of the call that gives a voice message of the JS-SDK; parameter `media_id`.
+pub const MEDIA_GET_JSSDK: &str = "/cgi-bin/media/get/jssdk";
+/// Path of the call that uploads a picture for an article; form part `media`.
+pub const UPLOAD_IMG: &str = "/cgi-bin/media/uploadimg";
+/// Path of the call that adds a permanent file; parameter `type`, form parts `media` and `description`.
+pub const MATERIAL_ADD: &str = "/cgi-bin/material/add_material";
+/// Path of the call that gives permanent material; its body is a [`MediaId`].
+pub const MATERIAL_GET: &str = "/cgi-bin/material/get_material";
+/// Path of the call that deletes permanent material; its body is a [`MediaId`].
+pub const MATERIAL_DELETE: &str = "/cgi-bin/material/del_material";
 /// Path of the call that lists the followers; parameter `next_openid`.
 pub const USER_GET: &str = "/cgi-bin/user/get";
 /// Path of the call that lists where pushes come from.
@@ -65,6 +79,15 @@ impl fmt::Debug for StableTokenAnswer {
 pub struct ApiPath {
     /// The call's path, with its leading `/` and without a host.
     pub cgi_path: String,
+}
+
+/// Form part `description` of [`MATERIAL_ADD`] for a video.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VideoDescription {
+    /// Its title.
+    pub title: String,
+    /// Its description.
+    pub introduction: String,
 }
 
 /// What every call answers that has nothing else to say, and every call that is refused.

@@ -32,12 +32,18 @@ pub enum Fault {
     /// The answer has no content.
     #[error("the answer is empty")]
     Empty,
-    /// The answer is larger than 1 MiB.
+    /// The answer is larger than 1 MiB, or a file larger than the caller allows.
     #[error("the answer is too large")]
     TooLarge,
     /// The answer is not a JSON object, is cut short, or lacks what the call is for.
     #[error("the answer is not what the call should give")]
     Unreadable,
+    /// The address is not one of WeChat's.
+    #[error("the address is not one of WeChat's")]
+    Address,
+    /// The call asks for more than WeChat allows in one.
+    #[error("the call breaks a limit: {0}")]
+    Limit(&'static str),
 }
 
 /// The access_token is in the URL: an error must not carry it.

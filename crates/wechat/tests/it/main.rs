@@ -7,6 +7,7 @@ mod calls;
 mod dedup;
 mod documents;
 mod golden;
+mod media;
 mod modes;
 mod odd_text;
 mod outgoing;

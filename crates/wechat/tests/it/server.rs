@@ -18,7 +18,9 @@ pub(crate) struct Seen {
     pub(crate) method: String,
     pub(crate) uri: String,
     pub(crate) headers: HeaderMap,
+    /// With U+FFFD for what is not UTF-8.
     pub(crate) body: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// What the server answers, and what it was asked.
@@ -61,7 +63,8 @@ async fn keep_and_answer(State(server): State<Server>, request: Request<Body>) -
         method: parts.method.to_string(),
         uri: parts.uri.to_string(),
         headers: parts.headers,
-        body: String::from_utf8(body.to_vec()).unwrap(),
+        body: String::from_utf8_lossy(&body).into_owned(),
+        bytes: body.to_vec(),
     });
     (server.answer)()
 }

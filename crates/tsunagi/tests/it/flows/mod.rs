@@ -14,6 +14,7 @@ mod forged;
 mod ghosts;
 mod hostile;
 mod kinds;
+mod limits;
 mod metrics;
 mod order;
 mod peers;

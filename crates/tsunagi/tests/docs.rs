@@ -50,3 +50,49 @@ fn every_link_between_documents_leads_somewhere() {
         }
     }
 }
+
+/// The numbers in the names of the tests of a file: `fn f09_f10_bodies()` gives 9 and 10.
+fn numbers(source: &str) -> impl Iterator<Item = u32> {
+    source.split("fn f").skip(1).flat_map(|rest| {
+        let name = rest.split('(').next().unwrap_or_default();
+        let mut numbers = Vec::new();
+        for word in name.split('_') {
+            match word.trim_start_matches('f').parse() {
+                Ok(number) if word.len() <= 3 => numbers.push(number),
+                _ => break,
+            }
+        }
+        numbers
+    })
+}
+
+fn sources(folder: &Path, all: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, all);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            all.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_failure_case_has_a_test_or_a_reason() {
+    let mut files = Vec::new();
+    sources(&root().join("crates"), &mut files);
+    let mut tested = std::collections::BTreeSet::new();
+    for file in files {
+        tested.extend(numbers(&std::fs::read_to_string(file).unwrap()));
+    }
+    let table = std::fs::read_to_string(root().join("docs/FAILURES.md")).unwrap();
+    let mut listed = Vec::new();
+    for row in table.lines().filter_map(|line| line.strip_prefix("| F")) {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let number: u32 = cells[0].parse().unwrap();
+        let excused = cells[2].starts_with("*Not ours") || cells[2].starts_with("*Not yet");
+        assert!(tested.contains(&number) || excused, "F{number} has neither a test nor a reason");
+        listed.push(number);
+    }
+    assert_eq!(listed, (1..=70).collect::<Vec<_>>());
+}

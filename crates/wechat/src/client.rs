@@ -1,6 +1,6 @@
 //! The REST client. Start at [`Client`]; how a failure is judged is in [`CallError`].
 //!
-//! The calls stand by subject in `client/`: `token.rs`, `send.rs`, `media.rs`, `material.rs`, `users.rs`, `tags.rs`,
+//! The calls stand by subject in `client/`: `token.rs`, `send.rs`, `media.rs`, `material.rs`, `users.rs`,
 //! `network.rs`, `quota.rs`. WeChat answers 200 also to what it refuses, and `custom/send` has neither an id nor an
 //! idempotency key. So the one question after a failure is whether the call may have been carried out.
 

@@ -2,6 +2,7 @@
 //!
 //! Every look is bounded: it is taken now and then on a connection for reading, also with a million lanes waiting.
 
+use crate::migrate::{meta, set_meta};
 use crate::open::{Pool, Store};
 use crate::sql::{Error, rows};
 use desk::Millis;
@@ -63,6 +64,30 @@ impl Store {
             Some(Queued { account, direction, lanes, jobs, oldest: oldest? })
         });
         Ok(Vitals { waiting: waiting.collect(), tokens, files: self.file_sizes() })
+    }
+
+    /// Leaves the fingerprint of this node's configuration, and tells whether another node has left another one within
+    /// the last `life` ms. Nodes that agree leave the same; those that do not meet each other's again and again.
+    pub async fn another_configuration(
+        &self,
+        fingerprint: &str,
+        now: Millis,
+        life: Millis,
+    ) -> Result<bool, Error> {
+        let mine = format!("{now} {fingerprint}");
+        let found = self
+            .write(move |tx| {
+                Box::pin(async move {
+                    let found = meta(tx, "configuration").await?;
+                    set_meta(tx, "configuration", &mine).await?;
+                    Ok(found)
+                })
+            })
+            .await?;
+        let other = found.as_deref().and_then(|found| found.split_once(' ')).filter(|(at, other)| {
+            *other != fingerprint && at.parse().is_ok_and(|at: Millis| (now - at).abs() < life)
+        });
+        Ok(other.is_some())
     }
 
     fn file_sizes(&self) -> Option<(u64, u64)> {

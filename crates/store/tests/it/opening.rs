@@ -126,3 +126,15 @@ story! {
         assert_eq!(db.count("SELECT COUNT(*) FROM job").await, stored);
     }
 }
+
+story! {
+    async fn f67_a_node_with_another_configuration_is_noticed(db: &Db) {
+        let store = db.store().await;
+        let beat = async |fingerprint: &str, at| store.another_configuration(fingerprint, at, 1_000).await.unwrap();
+        assert!(!beat("one", 0).await, "the first");
+        assert!(!beat("one", 500).await, "another with the same");
+        assert!(beat("two", 900).await);
+        assert!(beat("one", 1_000).await, "both notice");
+        assert!(!beat("two", 5_000).await, "one that stopped long ago counts no more");
+    }
+}

@@ -43,7 +43,8 @@ const ENVIRONMENT_HINT: &str = "The environment goes over the file: `TSUNAGI__IM
     directory of the process.\n\n\
     Each node of a gateway on PostgreSQL has a configuration file of its own, which is read at its start only: after a change \
     restart one node after the other. What must be the same on all of them is `[im]`, `[desk]` and `[[account]]`; `[server]`, \
-    `[store] connections`, `[jobs]`, `[log]` and `[trace]` may differ.";
+    `[store] connections`, `[jobs]`, `[log]` and `[trace]` may differ. \
+    Nodes that differ in the former (secrets aside) warn of it in their logs within a minute.";
 
 /// What `serve` runs with.
 #[derive(Debug, Clone)]

@@ -111,6 +111,12 @@ impl Gateway {
                 sources,
                 stopped.clone(),
             )),
+            tokio::spawn(vitals::compare_nodes(
+                store.clone(),
+                clock.clone(),
+                vitals::fingerprint(config),
+                stopped.clone(),
+            )),
             tokio::spawn(vitals::watch_vitals(
                 store.clone(),
                 clock.clone(),

@@ -1,6 +1,7 @@
 //! Gauges that somebody has to look after: every quarter of a minute, however much there is.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use desk::Clock;
@@ -28,6 +29,48 @@ pub(super) async fn watch_vitals(
             return;
         }
     }
+}
+
+/// Between two looks at what other nodes run with.
+const BEAT: Duration = Duration::from_secs(20);
+
+/// Warns while another node on the same database runs with another configuration (F67).
+pub(super) async fn compare_nodes(
+    store: Store,
+    clock: Clock,
+    fingerprint: String,
+    mut stop: watch::Receiver<bool>,
+) {
+    // Only PostgreSQL has several nodes.
+    if store.engine() == "sqlite" {
+        return;
+    }
+    // What stood there at the start may be this node's own, from before a change.
+    let (mut life, mut told) = (0, false);
+    loop {
+        match store.another_configuration(&fingerprint, clock.now(), life).await {
+            Ok(true) if !told => {
+                told = true;
+                tracing::warn!(
+                    "another node on this database runs with another [im], [desk] or [[account]]; \
+                     give all nodes the same file and restart them one by one"
+                );
+            }
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "the nodes' configurations could not be compared"),
+        }
+        if wait(&mut stop, BEAT).await {
+            return;
+        }
+        life = 3 * BEAT.as_millis() as i64;
+    }
+}
+
+/// Of what has to be the same on all nodes. Secrets show nothing of themselves and are not compared.
+pub(super) fn fingerprint(config: &Config) -> String {
+    let mut hasher = DefaultHasher::new();
+    format!("{:?} {:?} {:?}", config.im, config.desk, config.accounts).hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 /// Ids and AppIDs.

@@ -106,6 +106,7 @@ pub(crate) const METRICS: &[Metric] = &[
         "api",
         "How long a call to IM waited for its place under `im.rate`.",
     ),
+    counter("tsunagi_handovers_total", "account", "Conversations that went from one agent to another."),
     counter("tsunagi_token_fetches_total", "account outcome", "Access tokens fetched from WeChat."),
     gauge(
         "tsunagi_token_expires_seconds",
@@ -142,6 +143,17 @@ pub(crate) const METRICS: &[Metric] = &[
     gauge("tsunagi_build_info", "version", "Always 1; the version is its label."),
 ];
 
+/// Every `what` of `tsunagi_alarms_total`.
+const ALARMS: [&str; 7] = [
+    "account_limit",
+    "account_paused",
+    "agent_missing",
+    "deletion_failed",
+    "deletion_not_enabled",
+    "other_platform",
+    "token_contested",
+];
+
 /// Gives every metric its help text, and those without labels, or with the ones that rules ask for, their first zero:
 /// a rule over a counter that is not there yet would miss its first step.
 pub(crate) fn begin() {
@@ -167,7 +179,7 @@ pub(crate) fn begin() {
             metrics::counter!("tsunagi_webhooks_refused_total", "cloud" => cloud, "why" => why).increment(0);
         }
     }
-    for what in ["deletion_failed", "deletion_not_enabled"] {
+    for what in ALARMS {
         metrics::counter!("tsunagi_alarms_total", "what" => what).increment(0);
     }
     for why in ["echo", "typing", "not_sent", "not_an_agent"] {
@@ -246,6 +258,40 @@ mod tests {
         let (before, rest) = page.split_once(MARKS[0]).unwrap();
         let (_, after) = rest.split_once(MARKS[1]).unwrap();
         holds(&path, &format!("{before}{}{}{}{after}", MARKS[0], table(), MARKS[1]));
+    }
+
+    /// Every quoted word after `before` in the sources of this and the other rooms.
+    fn quoted_after(before: &str) -> Vec<String> {
+        let mut folders: Vec<PathBuf> = ["bridge", "store", "tsunagi"]
+            .map(|room| Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(room).join("src"))
+            .to_vec();
+        let mut found = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !path.ends_with("tests.rs") {
+                    let source = std::fs::read_to_string(&path).unwrap();
+                    let words = source.split(before).skip(1).filter_map(|rest| rest.split('"').next());
+                    found.extend(words.map(str::to_owned));
+                }
+            }
+        }
+        assert!(found.len() > 5, "{before} is found in the sources");
+        found
+    }
+
+    #[test]
+    fn what_is_recorded_anywhere_is_in_the_list() {
+        for name in quoted_after("!(\"").into_iter().filter(|name| name.starts_with("tsunagi_")) {
+            assert!(METRICS.iter().any(|metric| metric.name == name), "{name} is not in METRICS");
+        }
+        for what in quoted_after("\"tsunagi_alarms_total\", \"what\" => \"") {
+            assert!(ALARMS.contains(&what.as_str()), "{what} is not in ALARMS");
+            let page = std::fs::read_to_string(doc("OPERATIONS.md")).unwrap();
+            assert!(page.contains(&format!("`{what}`")), "{what} has no remedy in docs/OPERATIONS.md");
+        }
     }
 
     #[test]

@@ -36,8 +36,8 @@ pub(super) struct People {
 /// What the journal has told so far.
 #[derive(Default)]
 struct Seen {
-    /// Text → the ghost that said it.
-    ghosts: HashMap<String, String>,
+    /// Text → the ghost that said it, and the agent who heard it.
+    heard: HashMap<String, (String, String)>,
     /// MsgKey → whether the gateway took the message.
     taken: HashMap<String, bool>,
 }
@@ -80,21 +80,21 @@ impl People {
 
     /// Follow, two questions, two answers, unfollow, follow again, question, answer.
     async fn story(self, n: usize) {
-        let (openid, agent) = (openid(n), ["user1", "user2"][n % 2]);
+        let openid = openid(n);
         self.control.follow(&self.app_id, &openid).await.unwrap();
         self.say(&openid, "q1").await;
         let question = self.say(&openid, "q2").await;
-        let ghost = self.ghost_that_said(&question).await;
-        self.answer(agent, &ghost, "a1").await;
-        self.answer(agent, &ghost, "a2").await;
+        let (ghost, agent) = self.who_heard(&question).await;
+        self.answer(&agent, &ghost, "a1").await;
+        self.answer(&agent, &ghost, "a2").await;
         // What is still under way when somebody leaves is failed by design: another story.
         self.idle(&openid).await;
         self.control.unfollow(&self.app_id, &openid).await.unwrap();
         self.control.follow(&self.app_id, &openid).await.unwrap();
         let question = self.say(&openid, "q3").await;
-        let ghost = self.ghost_that_said(&question).await;
+        let (ghost, agent) = self.who_heard(&question).await;
         assert_eq!(ghost, format!("{openid}-2"), "a deleted UserID is not used again");
-        self.answer(agent, &ghost, "a3").await;
+        self.answer(&agent, &ghost, "a3").await;
         self.idle(&openid).await;
     }
 
@@ -128,9 +128,9 @@ impl People {
         }
     }
 
-    /// Waits until an agent sees the text.
-    pub(super) async fn ghost_that_said(&self, text: &str) -> String {
-        self.until(text, || self.seen.lock().unwrap().ghosts.get(text).cloned()).await
+    /// Waits until an agent sees the text; gives the ghost that said it, and the agent, whose conversation it is.
+    pub(super) async fn who_heard(&self, text: &str) -> (String, String) {
+        self.until(text, || self.seen.lock().unwrap().heard.get(text).cloned()).await
     }
 
     /// Waits until nothing is left to do for a customer.
@@ -182,7 +182,7 @@ async fn follow_journal(control: Control, seen: Arc<Mutex<Seen>>) {
             let word = |field: &str| line[field].as_str().unwrap_or_default().to_owned();
             let mut seen = seen.lock().unwrap();
             if line["cloud"] == "im" && line["kind"] == "delivered" && !line["cloud_custom_data"].is_null() {
-                seen.ghosts.insert(word("text"), word("from"));
+                seen.heard.insert(word("text"), (word("from"), word("to")));
             } else if line["kind"] == "callback" {
                 let taken = word("outcome") == "answered" && line["error_code"] == 0;
                 seen.taken.insert(word("msg_key"), taken);

@@ -26,19 +26,19 @@ impl Dice {
 
 /// A customer and her agent, until it is enough.
 async fn converse(people: People, n: usize, mut dice: Dice, enough: Arc<AtomicBool>) {
-    let (openid, agent) = (openid(n), ["user1", "user2"][n % 2]);
+    let openid = openid(n);
     let mut round = 0;
     while !enough.load(Ordering::Relaxed) {
         people.follow(&openid).await;
         let question = people.say(&openid, &format!("q{round}")).await;
-        let ghost = people.ghost_that_said(&question).await;
+        let (ghost, agent) = people.who_heard(&question).await;
         for _ in 0..=dice.below(20) {
             if enough.load(Ordering::Relaxed) {
                 break;
             }
             round += 1;
             people.say(&openid, &format!("q{round}")).await;
-            people.answer(agent, &ghost, &format!("a{round}")).await;
+            people.answer(&agent, &ghost, &format!("a{round}")).await;
             tokio::time::sleep(Duration::from_millis(dice.below(60))).await;
         }
         // What is still under way when somebody leaves is failed by design: another story.

@@ -19,7 +19,7 @@ async fn with_repeats(engine: crate::support::Engine, env: Option<(&str, &str)>)
     let (people, openid) = (People::of(&world), openid(0));
     people.follow(&openid).await;
     let question = people.say(&openid, "q1").await;
-    let ghost = people.ghost_that_said(&question).await;
+    let (ghost, _) = people.who_heard(&question).await;
     people.answer("user1", &ghost, "a1").await;
     people.idle(&openid).await;
     world.drained().await;

@@ -42,6 +42,17 @@ use store::Store;
 use token::TokenKeeper;
 use tokio::sync::Notify;
 
+/// What an operator may set, beside the accounts.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Calls per second and API that IM takes.
+    pub im_rate: u32,
+    /// How long jobs and calls may take.
+    pub patience: Patience,
+    /// How long conversations live and agents may be away.
+    pub hours: Hours,
+}
+
 /// What every flow needs: the store, both clients, the accounts, clock and randomness. Cheap to clone.
 #[derive(Clone)]
 pub struct Bridge {
@@ -65,17 +76,16 @@ struct Inner {
 }
 
 impl Bridge {
-    /// Joins the parts. `im_rate` is how many calls per second and API IM takes.
+    /// Joins the parts.
     pub fn new(
         store: Store,
         accounts: Vec<Account>,
         im: im::Client,
-        im_rate: u32,
-        patience: Patience,
-        hours: Hours,
+        settings: Settings,
         clock: Clock,
         entropy: Entropy,
     ) -> Bridge {
+        let Settings { im_rate, patience, hours } = settings;
         let tokens = TokenKeeper::new(store.clone(), clock.clone(), &entropy, patience.call);
         let accounts = accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
         let inner = Inner {

@@ -169,7 +169,7 @@ story! {
     }
 }
 
-/// What follows from the order of CreateTime, whatever the order of arrival.
+// What follows from the order of CreateTime, whatever the order of arrival.
 story! {
     async fn what_was_said_before_an_unfollow_makes_no_follower(db: &Db) {
         let store = db.store().await;

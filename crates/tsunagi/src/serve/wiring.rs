@@ -2,7 +2,7 @@
 
 use super::ServeError;
 use crate::config::{Account, Config, OnUnsubscribe};
-use bridge::{Bridge, Hours, Patience};
+use bridge::{Bridge, Hours, Patience, Settings};
 use desk::{Clock, Entropy};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
@@ -46,7 +46,8 @@ pub(crate) fn bridge(
         answer: millis(config.jobs.answer_patience),
         call: config.calls.timeout,
     };
-    Ok(Bridge::new(store, accounts, im, config.im.rate, patience, hours, clock, entropy))
+    let settings = Settings { im_rate: config.im.rate, patience, hours };
+    Ok(Bridge::new(store, accounts, im, settings, clock, entropy))
 }
 
 pub(crate) fn millis(span: Duration) -> i64 {

@@ -156,6 +156,10 @@ pub struct ImConfig {
     pub account_limit: Option<usize>,
     /// Calls per second and command; 60007 beyond.
     pub rate: u32,
+    /// Webhooks besides Before and After a message that are switched on in the console, such as `State.StateChange`.
+    pub callback_commands: Vec<String>,
+    /// Profile fields that were made in the console, such as `Tag_Profile_Custom_Shop`.
+    pub custom_tags: Vec<String>,
 }
 
 impl SimConfig {
@@ -211,6 +215,8 @@ impl ImConfig {
             paid: false,
             account_limit: None,
             rate: 200,
+            callback_commands: Vec::new(),
+            custom_tags: Vec::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Agents over the control endpoints: `/sim/im/…`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,8 +13,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Wait, answer, complain, read};
-use crate::im::agents::{self, ClientMessage};
-use crate::im::callbacks;
+use crate::im::Refused;
+use crate::im::agents::{self, ClientMessage, LogIn, LogOut};
+use crate::im::callbacks::{self, Odd};
+use crate::im::groups;
 use crate::world::World;
 
 pub(super) fn router() -> Router<Arc<World>> {
@@ -22,8 +25,12 @@ pub(super) fn router() -> Router<Arc<World>> {
         .route("/sim/im/agents/{user}/send", post(send))
         .route("/sim/im/agents/{user}/chats", get(chats))
         .route("/sim/im/agents/{user}/read", post(mark_read))
+        .route("/sim/im/agents/{user}/typing", post(typing))
+        .route("/sim/im/agents/{user}/recall", post(recall))
+        .route("/sim/im/agents/{user}/receive", get(receive))
         .route("/sim/im/agents/{user}/login", post(login))
         .route("/sim/im/agents/{user}/logout", post(logout))
+        .route("/sim/im/groups/{id}", get(group))
         .route("/sim/im/callback", post(callback))
 }
 
@@ -52,6 +59,7 @@ async fn say(
         send_msg_result: 0,
         seq: None,
         random: None,
+        no_hooks: false,
     };
     sent(&world, &user, message, &wait).await
 }
@@ -100,14 +108,102 @@ async fn mark_read(State(world): State<Arc<World>>, Path(user): Path<String>, bo
     }
 }
 
-async fn login(State(world): State<Arc<World>>, Path(user): Path<String>) -> Response {
-    agents::log_in(&world, &user, true);
-    answer(&json!({"ok": true}))
+/// What a client's "typing…" looks like (§5.5).
+async fn typing(
+    State(world): State<Arc<World>>,
+    Path(user): Path<String>,
+    Query(wait): Query<Wait>,
+    body: Bytes,
+) -> Response {
+    #[derive(Deserialize)]
+    struct Typing {
+        to: String,
+    }
+    let Typing { to } = match read(&body) {
+        Ok(asked) => asked,
+        Err(complaint) => return *complaint,
+    };
+    let data = r#"{"businessID":"user_typing_status","typingStatus":1,"userAction":14,"version":0}"#;
+    let body = json!([{"MsgType": "TIMCustomElem", "MsgContent": {"Data": data}}]);
+    let message = ClientMessage {
+        to,
+        body,
+        online_only: true,
+        cloud_custom_data: None,
+        send_msg_result: 0,
+        seq: None,
+        random: None,
+        no_hooks: false,
+    };
+    sent(&world, &user, message, &wait).await
 }
 
-async fn logout(State(world): State<Arc<World>>, Path(user): Path<String>) -> Response {
-    agents::log_in(&world, &user, false);
-    answer(&json!({"ok": true}))
+/// Whether a client's wish was granted: a refusal is an answer too.
+fn granted(done: Result<(), Refused>) -> Response {
+    match done {
+        Ok(()) => answer(&json!({"error_code": 0})),
+        Err(refused) => answer(&json!({"error_code": refused.code, "error_info": refused.info})),
+    }
+}
+
+async fn recall(State(world): State<Arc<World>>, Path(user): Path<String>, body: Bytes) -> Response {
+    #[derive(Deserialize)]
+    struct Recall {
+        to: String,
+        msg_key: String,
+    }
+    match read::<Recall>(&body) {
+        Ok(Recall { to, msg_key }) => granted(agents::recall(&world, &user, &to, &msg_key)),
+        Err(complaint) => *complaint,
+    }
+}
+
+#[derive(Deserialize)]
+struct Receive {
+    #[serde(default)]
+    after: usize,
+    #[serde(default)]
+    wait_ms: u64,
+}
+
+/// Waits for what comes next, 25 s at most.
+async fn receive(
+    State(world): State<Arc<World>>,
+    Path(user): Path<String>,
+    Query(Receive { after, wait_ms }): Query<Receive>,
+) -> Response {
+    let until = tokio::time::Instant::now() + Duration::from_millis(wait_ms.min(25_000));
+    loop {
+        let (next, messages) = agents::received(&world, &user, after);
+        if !messages.is_empty() || tokio::time::Instant::now() >= until {
+            return answer(&json!({"next": next, "messages": messages}));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn login(State(world): State<Arc<World>>, Path(user): Path<String>, body: Bytes) -> Response {
+    match read::<LogIn>(&body) {
+        Ok(how) => granted(agents::log_in(&world, &user, &how)),
+        Err(complaint) => *complaint,
+    }
+}
+
+async fn logout(State(world): State<Arc<World>>, Path(user): Path<String>, body: Bytes) -> Response {
+    match read::<LogOut>(&body) {
+        Ok(how) => {
+            agents::log_out(&world, &user, &how);
+            answer(&json!({"ok": true}))
+        }
+        Err(complaint) => *complaint,
+    }
+}
+
+async fn group(State(world): State<Arc<World>>, Path(id): Path<String>) -> Response {
+    match groups::messages(&world, &id) {
+        Some(shown) => answer(&shown),
+        None => complain(StatusCode::NOT_FOUND, "there is no such group"),
+    }
 }
 
 /// Any webhook, for what this simulator does not send by itself.
@@ -117,6 +213,8 @@ struct Callback {
     #[serde(default = "web")]
     platform: String,
     body: Value,
+    #[serde(flatten)]
+    odd: Odd,
 }
 
 fn web() -> String {
@@ -124,14 +222,14 @@ fn web() -> String {
 }
 
 async fn callback(State(world): State<Arc<World>>, body: Bytes) -> Response {
-    let Callback { command, platform, body } = match read(&body) {
+    let Callback { command, platform, body, odd } = match read(&body) {
         Ok(asked) => asked,
         Err(complaint) => return *complaint,
     };
     if !body.is_object() {
         return complain(StatusCode::BAD_REQUEST, "body must be an object");
     }
-    match callbacks::raw(&world, &command, &platform, body).await {
+    match callbacks::raw(&world, &command, &platform, body, &odd).await {
         Some(outcome) => answer(&outcome),
         None => complain(StatusCode::CONFLICT, "no callback_url is set"),
     }

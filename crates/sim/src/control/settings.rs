@@ -39,6 +39,8 @@ struct Change {
     paid: Option<bool>,
     account_limit: Option<usize>,
     rate: Option<u32>,
+    callback_commands: Option<Vec<String>>,
+    custom_tags: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -125,4 +127,6 @@ fn change_im(world: &World, change: Change) {
     set(&mut config.echo_forbidden, change.echo_forbidden);
     set(&mut config.deletion_enabled, change.deletion_enabled);
     set(&mut config.paid, change.paid);
+    set(&mut config.callback_commands, change.callback_commands);
+    set(&mut config.custom_tags, change.custom_tags);
 }

@@ -1,9 +1,11 @@
 //! Accounts: import, delete, check, online status (§3).
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::api::Done;
-use super::{Account, Im, Refused, ok};
+use super::{Account, Im, Refused, agents, ok};
 use crate::world::World;
 
 /// Three months, as 70399 counts them.
@@ -162,6 +164,25 @@ pub(super) fn check(world: &World, request: &Value) -> Done {
     Done::new(answer, essentials)
 }
 
+/// `kick` (§3.6): every client is logged out, and UserSigs made before now log in no more.
+pub(super) fn kick(world: &Arc<World>, request: &Value) -> Done {
+    let user = request.get("UserID").or_else(|| request.get("Identifier")).and_then(Value::as_str);
+    let user = user.unwrap_or_default().to_owned();
+    let essentials = json!({"user_id": user});
+    let platforms = match world.im().accounts.get_mut(&user) {
+        None => return Done::new(Err(Refused::new(70107)), essentials),
+        Some(account) => {
+            account.online = false;
+            account.kicked_at = Some(world.clock.now_s());
+            std::mem::take(&mut account.platforms)
+        }
+    };
+    for platform in platforms {
+        agents::tell_state(world, &user, &platform, "Disconnect", "LinkClose", &[]);
+    }
+    Done::new(Ok(ok()), essentials)
+}
+
 /// `query_online_status`, and `querystate` with its older field name (§3.7): both names are sent.
 pub(super) fn online(world: &World, request: &Value) -> Done {
     let users: Option<Vec<&str>> = request
@@ -179,10 +200,17 @@ pub(super) fn online(world: &World, request: &Value) -> Done {
             errors.push(json!({"To_Account": user, "ErrorCode": 70107}));
             continue;
         };
-        let status = if account.online { "Online" } else { "Offline" };
+        let status = if account.online {
+            "Online"
+        } else if account.push {
+            "PushOnline"
+        } else {
+            "Offline"
+        };
         let mut item = json!({"To_Account": user, "Status": status});
         if detailed && account.online {
-            item["Detail"] = json!([{"Platform": "Web", "Status": "Online"}]);
+            let on = |platform: &String| json!({"Platform": platform, "Status": "Online"});
+            item["Detail"] = account.platforms.iter().map(on).collect();
         }
         results.push(item);
     }

@@ -1,4 +1,4 @@
-//! What an agent's client would do and show: log in, send, read chats. Outside Tencent's protocol.
+//! What an agent's client would do and show: log in, send, recall, read chats, receive. Outside Tencent's protocol.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::deliver::{self, Draft, Sent};
-use super::{Message, Refused, sendmsg};
+use super::{Message, Refused, callbacks, chats, sendmsg, usersig};
 use crate::world::World;
 
 /// A message from a client.
@@ -25,11 +25,113 @@ pub(crate) struct ClientMessage {
     pub(crate) seq: Option<u32>,
     #[serde(default)]
     pub(crate) random: Option<u32>,
+    /// The client asks the cloud to skip both hooks (`isDisableCloudMessagePreHook`, `…PostHook`).
+    #[serde(default)]
+    pub(crate) no_hooks: bool,
 }
 
-/// Marks a user as online or not; a first log-in makes the account (§3.1).
-pub(crate) fn log_in(world: &World, user: &str, online: bool) {
-    world.im().accounts.entry(user.to_owned()).or_default().online = online;
+/// How a client logs in.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct LogIn {
+    /// `Web`, `Windows`, `Mac`, `Android`, `iOS`, `iPad`; `Web` if not said.
+    #[serde(default)]
+    pub(crate) platform: Option<String>,
+    /// Checked when it is given.
+    #[serde(default)]
+    pub(crate) user_sig: Option<String>,
+}
+
+/// Logs a client in; a first log-in makes the account (§3.1). One client a platform: another one is thrown out
+/// (its SDK shows 6208) and the webhook names it.
+pub(crate) fn log_in(world: &Arc<World>, user: &str, how: &LogIn) -> Result<(), Refused> {
+    let platform = how.platform.as_deref().unwrap_or("Web");
+    let kicked = {
+        let mut im = world.im();
+        if let Some(sig) = &how.user_sig {
+            let now = world.clock.now_s();
+            usersig::check(&im.config.secret_key, im.config.sdk_app_id, user, sig, now)?;
+            let kicked_at = im.accounts.get(user).and_then(|account| account.kicked_at);
+            if kicked_at.is_some_and(|at| usersig::made_at(sig).is_some_and(|made| made <= at)) {
+                return Err(Refused::new(70052));
+            }
+        }
+        let account = im.accounts.entry(user.to_owned()).or_default();
+        account.online = true;
+        account.push = false;
+        !account.platforms.insert(platform.to_owned())
+    };
+    let thrown_out: &[&str] = if kicked { &[platform] } else { &[] };
+    tell_state(world, user, platform, "Login", "Register", thrown_out);
+    Ok(())
+}
+
+/// How a client goes.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct LogOut {
+    /// All if not said.
+    #[serde(default)]
+    pub(crate) platform: Option<String>,
+    /// The line broke (`Disconnect`, `LinkClose`) instead of a log-out.
+    #[serde(default)]
+    pub(crate) lost: bool,
+    /// A mobile client that a push still reaches.
+    #[serde(default)]
+    pub(crate) push: bool,
+}
+
+/// Logs clients out. A user whom nobody knows stays unknown.
+pub(crate) fn log_out(world: &Arc<World>, user: &str, how: &LogOut) {
+    let gone: Vec<String> = {
+        let mut im = world.im();
+        let Some(account) = im.accounts.get_mut(user) else { return };
+        let all = std::mem::take(&mut account.platforms);
+        let leaves = |on: &String| how.platform.as_ref().is_none_or(|platform| platform == on);
+        let (gone, left): (Vec<String>, Vec<String>) = all.into_iter().partition(leaves);
+        account.platforms = left.into_iter().collect();
+        account.online = !account.platforms.is_empty();
+        account.push = how.push;
+        gone
+    };
+    let (action, reason) = if how.lost { ("Disconnect", "LinkClose") } else { ("Logout", "Unregister") };
+    for platform in gone {
+        tell_state(world, user, &platform, action, reason, &[]);
+    }
+}
+
+/// `State.StateChange` (§6.7), where it is switched on.
+pub(super) fn tell_state(
+    world: &Arc<World>,
+    user: &str,
+    platform: &str,
+    action: &str,
+    reason: &str,
+    kicked: &[&str],
+) {
+    let mut body = json!({"EventTime": world.clock.now_ms(),
+        "Info": {"Action": action, "To_Account": user, "Reason": reason}});
+    if !kicked.is_empty() {
+        body["KickedDevice"] = kicked.iter().map(|platform| json!({"Platform": platform})).collect();
+    }
+    callbacks::tell(world, "State.StateChange", platform, body);
+}
+
+/// Takes an own message back; a client may do that for two minutes.
+pub(crate) fn recall(world: &Arc<World>, user: &str, to: &str, key: &str) -> Result<(), Refused> {
+    let sent = {
+        let im = world.im();
+        im.messages.iter().find(|m| m.from == user && m.to == to && m.key == key).map(|m| m.time)
+    };
+    if sent.is_some_and(|sent| world.clock.now_s() - sent > 120) {
+        return Err(Refused::new(20016));
+    }
+    chats::withdraw(world, user, to, key, "Web")
+}
+
+/// What came for a user from position `after` on, and where to ask next.
+pub(crate) fn received(world: &World, user: &str, after: usize) -> (usize, Vec<Value>) {
+    let im = world.im();
+    let came = im.messages.iter().enumerate().skip(after).filter(|(_, m)| m.to == user && m.seen_by_to);
+    (im.messages.len(), came.map(|(_, m)| show(m)).collect())
 }
 
 /// Sends as a client does: the same checks of the body, webhooks with `OptPlatform=Web`.
@@ -37,7 +139,11 @@ pub(crate) async fn send(world: &Arc<World>, user: &str, message: ClientMessage)
     sendmsg::check_body(&message.body)?;
     let draft = {
         let mut im = world.im();
-        im.accounts.entry(user.to_owned()).or_default().online = true;
+        let sender = im.accounts.entry(user.to_owned()).or_default();
+        sender.online = true;
+        if sender.platforms.is_empty() {
+            sender.platforms.insert("Web".to_owned());
+        }
         if !im.accounts.contains_key(&message.to) {
             return Err(Refused::new(20003));
         }
@@ -51,8 +157,8 @@ pub(crate) async fn send(world: &Arc<World>, user: &str, message: ClientMessage)
             online_only: message.online_only,
             hidden_from_sender: false,
             platform: "Web",
-            before: true,
-            after: true,
+            before: !message.no_hooks,
+            after: !message.no_hooks,
             send_msg_result: message.send_msg_result,
         }
     };
@@ -94,14 +200,12 @@ pub(crate) fn chats(world: &World, user: &str) -> Value {
 fn show(message: &Message) -> Value {
     json!({"from": message.from, "to": message.to, "text": message.text(), "body": message.body,
            "msg_key": message.key, "seq": message.seq, "random": message.random, "time": message.time,
-           "online_only": message.online_only, "cloud_custom_data": message.cloud_custom_data})
+           "online_only": message.online_only, "recalled": message.recalled,
+           "cloud_custom_data": message.cloud_custom_data})
 }
 
 /// The user has read the chat with a peer.
-pub(crate) fn read(world: &World, user: &str, peer: &str) {
-    let mut im = world.im();
-    let up_to = im.messages.len();
-    if let Some(account) = im.accounts.get_mut(user) {
-        account.read_up_to.insert(peer.to_owned(), up_to);
-    }
+pub(crate) fn read(world: &Arc<World>, user: &str, peer: &str) {
+    let now = world.clock.now_s();
+    chats::mark_read(world, user, peer, now, "Web");
 }

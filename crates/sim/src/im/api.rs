@@ -12,7 +12,7 @@ use axum::routing::any;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::{Refused, accounts, fail, history, sendmsg, usersig};
+use super::{Refused, accounts, chats, fail, groups, history, profile, sendmsg, usersig};
 use crate::door::Cut;
 use crate::serve;
 use crate::world::World;
@@ -73,6 +73,18 @@ fn target(service: &str, command: &str) -> Option<&'static str> {
         ("im_open_login_svc", "multiaccount_import") => "im.multiaccount_import",
         ("im_open_login_svc", "account_delete") => "im.account_delete",
         ("im_open_login_svc", "account_check") => "im.account_check",
+        ("im_open_login_svc", "kick") => "im.kick",
+        ("profile", "portrait_set") => "im.portrait_set",
+        ("profile", "portrait_get") => "im.portrait_get",
+        ("openim", "batchsendmsg") => "im.batchsendmsg",
+        ("openim", "importmsg") => "im.importmsg",
+        ("openim", "admin_msgwithdraw") => "im.recall",
+        ("openim", "admin_set_msg_read") => "im.set_read",
+        ("openim", "get_c2c_unread_msg_num") => "im.unread",
+        ("openim", "modify_c2c_msg") => "im.modify",
+        ("group_open_http_svc", "create_group") => "im.create_group",
+        ("group_open_http_svc", "add_group_member") => "im.add_group_member",
+        ("group_open_http_svc", "send_group_msg") => "im.send_group_msg",
         ("openim", "sendmsg") => "im.sendmsg",
         ("openim", "admin_getroammsg") => "im.history",
         ("openim", "query_online_status" | "querystate") => "im.query_online_status",
@@ -117,11 +129,22 @@ fn check(
     if !im.buckets.pass(target, world.clock.now_ms()) {
         return refuse(60007);
     }
-    let openim = matches!(target, "im.sendmsg" | "im.history" | "im.query_online_status");
     match serde_json::from_slice(body) {
         Ok(request @ Value::Object(_)) => Ok((admin, request)),
-        // "Not JSON at all" is the gateway's to refuse; the one-to-one services have a code of their own.
-        _ => refuse(if openim { 90001 } else { 60003 }),
+        // "Not JSON at all" is the gateway's to refuse; one-to-one messages and groups have codes of their own.
+        _ => refuse(match target {
+            "im.sendmsg"
+            | "im.history"
+            | "im.query_online_status"
+            | "im.batchsendmsg"
+            | "im.importmsg"
+            | "im.recall"
+            | "im.set_read"
+            | "im.unread"
+            | "im.modify" => 90001,
+            "im.create_group" | "im.add_group_member" | "im.send_group_msg" => 10011,
+            _ => 60003,
+        }),
     }
 }
 
@@ -132,6 +155,18 @@ async fn run(world: &Arc<World>, name: &str, admin: &str, request: &Value, body_
         "im.account_delete" => accounts::delete(world, request),
         "im.account_check" => accounts::check(world, request),
         "im.query_online_status" => accounts::online(world, request),
+        "im.kick" => accounts::kick(world, request),
+        "im.portrait_set" => profile::set(world, admin, request),
+        "im.portrait_get" => profile::read(world, request),
+        "im.batchsendmsg" => chats::send_many(world, admin, request, body_len),
+        "im.importmsg" => chats::import(world, request),
+        "im.recall" => chats::recall(world, request),
+        "im.set_read" => chats::set_read(world, request),
+        "im.unread" => chats::unread(world, request),
+        "im.modify" => chats::modify(world, request),
+        "im.create_group" => groups::create(world, request),
+        "im.add_group_member" => groups::add(world, request),
+        "im.send_group_msg" => groups::send(world, admin, request, body_len).await,
         "im.history" => history::read(world, request),
         _ => sendmsg::send(world, admin, request, body_len).await,
     }

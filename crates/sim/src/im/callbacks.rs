@@ -89,9 +89,65 @@ pub(crate) async fn after(world: &Arc<World>, draft: &Draft, key: &str, time: i6
     }
 }
 
+/// Tells of something, if this command is switched on in the console. Nobody waits for it.
+pub(crate) fn tell(world: &Arc<World>, command: &'static str, platform: &str, body: Value) {
+    if !is_on(world, command) {
+        return;
+    }
+    let (world, platform) = (world.clone(), platform.to_owned());
+    tokio::spawn(async move { send(&world, command, &platform, body, 1, &json!({})).await });
+}
+
+/// What a Before webhook of a group said.
+pub(crate) enum Asked {
+    Allow(Option<Value>),
+    Reject(i64),
+    Discard,
+}
+
+/// Asks, if this command is switched on; a failure allows (§6.3).
+pub(crate) async fn ask(world: &Arc<World>, command: &'static str, platform: &str, body: Value) -> Asked {
+    if !is_on(world, command) {
+        return Asked::Allow(None);
+    }
+    let Some(Outcome::Answered(answer)) = send(world, command, platform, body, 1, &json!({})).await else {
+        return Asked::Allow(None);
+    };
+    match answer["ErrorCode"].as_i64() {
+        Some(1) => Asked::Reject(10016),
+        Some(2) => Asked::Discard,
+        Some(code @ 10_100..=10_200) => Asked::Reject(code),
+        _ => Asked::Allow(answer.get("MsgBody").filter(|b| super::sendmsg::check_body(b).is_ok()).cloned()),
+    }
+}
+
+fn is_on(world: &World, command: &str) -> bool {
+    world.im().config.callback_commands.iter().any(|on| on == command)
+}
+
+/// What a webhook of the caller's making has that IM's own have not.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+pub(crate) struct Odd {
+    /// Another app's.
+    #[serde(default)]
+    pub(crate) sdk_app_id: Option<u64>,
+    /// A signature of one's own.
+    #[serde(default)]
+    pub(crate) sign: Option<String>,
+    /// Signed for another second.
+    #[serde(default)]
+    pub(crate) request_time: Option<i64>,
+}
+
 /// A webhook with a body of the caller's choice; the answer's status, where there was one.
-pub(crate) async fn raw(world: &Arc<World>, command: &str, platform: &str, body: Value) -> Option<Value> {
-    match send(world, command, platform, body, 1, &json!({})).await? {
+pub(crate) async fn raw(
+    world: &Arc<World>,
+    command: &str,
+    platform: &str,
+    body: Value,
+    odd: &Odd,
+) -> Option<Value> {
+    match send_odd(world, command, platform, body, 1, &json!({}), odd).await? {
         Outcome::Answered(answer) => Some(json!({"status": 200, "answer": answer})),
         Outcome::Timeout => Some(json!({"outcome": "timeout"})),
         Outcome::Failed(why, status) => Some(json!({"outcome": why, "status": status})),
@@ -103,9 +159,21 @@ async fn send(
     world: &Arc<World>,
     command: &str,
     platform: &str,
+    body: Value,
+    attempt: u32,
+    essentials: &Value,
+) -> Option<Outcome> {
+    send_odd(world, command, platform, body, attempt, essentials, &Odd::default()).await
+}
+
+async fn send_odd(
+    world: &Arc<World>,
+    command: &str,
+    platform: &str,
     mut body: Value,
     attempt: u32,
     essentials: &Value,
+    odd: &Odd,
 ) -> Option<Outcome> {
     let (address, timeout) = {
         let im = world.im();
@@ -123,7 +191,7 @@ async fn send(
     let mut last = None;
     for copy in 1..=copies {
         let started = Instant::now();
-        let url = format!("{address}?{}", query(world, command, platform));
+        let url = format!("{address}?{}", query(world, command, platform, odd));
         let ended = one(world, &url, &body, fault.as_ref(), timeout).await;
         let (outcome, status) = match &ended {
             Outcome::Answered(_) => ("answered", Some(200)),
@@ -149,18 +217,19 @@ async fn send(
     last
 }
 
-fn query(world: &World, command: &str, platform: &str) -> String {
+fn query(world: &World, command: &str, platform: &str, odd: &Odd) -> String {
     let im = world.im();
     let mut query = form_urlencoded::Serializer::new(String::new());
     query
-        .append_pair("SdkAppid", &im.config.sdk_app_id.to_string())
+        .append_pair("SdkAppid", &odd.sdk_app_id.unwrap_or(im.config.sdk_app_id).to_string())
         .append_pair("CallbackCommand", command)
         .append_pair("contenttype", "json")
         .append_pair("ClientIP", "127.0.0.1")
         .append_pair("OptPlatform", platform);
     if let Some(token) = &im.config.callback_token {
-        let time = world.clock.now_s().to_string();
-        query.append_pair("Sign", &sign(token, &time)).append_pair("RequestTime", &time);
+        let time = odd.request_time.unwrap_or_else(|| world.clock.now_s()).to_string();
+        let sign = odd.sign.clone().unwrap_or_else(|| sign(token, &time));
+        query.append_pair("Sign", &sign).append_pair("RequestTime", &time);
     }
     query.finish()
 }

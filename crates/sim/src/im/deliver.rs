@@ -86,6 +86,7 @@ pub(crate) async fn deliver(world: &Arc<World>, mut draft: Draft) -> Result<Sent
             body: draft.body.clone(),
             cloud_custom_data: draft.cloud_custom_data.clone(),
             online_only: draft.online_only,
+            recalled: false,
             seen_by_from: !draft.hidden_from_sender,
             seen_by_to: true,
         });

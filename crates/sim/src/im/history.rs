@@ -65,7 +65,7 @@ fn page(world: &World, request: &Value, operator: &str, peer: &str) -> Result<Va
 
 fn item(message: &Message) -> Value {
     let mut item = json!({"From_Account": message.from, "To_Account": message.to, "MsgSeq": message.seq,
-        "MsgRandom": message.random, "MsgTimeStamp": message.time, "MsgFlagBits": 0, "IsPeerRead": 0,
+        "MsgRandom": message.random, "MsgTimeStamp": message.time, "MsgFlagBits": if message.recalled { 8 } else { 0 }, "IsPeerRead": 0,
         "MsgKey": message.key, "MsgBody": message.body});
     if let Some(custom) = &message.cloud_custom_data {
         item["CloudCustomData"] = custom.as_str().into();

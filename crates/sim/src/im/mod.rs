@@ -2,19 +2,22 @@
 //!
 //! `api.rs` checks a REST call and hands it to a command (`accounts.rs`, `sendmsg.rs`, `history.rs`); `deliver.rs` is
 //! the way of one message, REST or client, through the Before webhook into the chats and out through the After webhook
-//! (`callbacks.rs`). `agents.rs` is what an agent's client would do. Numbers (§) are those of `protocol/tencent-im.md`.
+//! (`callbacks.rs`). `chats.rs` does the rest to chats, `groups.rs` and `profile.rs` what they say. `agents.rs` is what an agent's client would do. Numbers (§) are those of `protocol/tencent-im.md`.
 
 mod accounts;
 pub(crate) mod agents;
 mod api;
 pub(crate) mod callbacks;
+mod chats;
 mod deliver;
+pub(crate) mod groups;
 mod history;
+mod profile;
 mod rate;
 mod sendmsg;
 mod usersig;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -35,6 +38,9 @@ pub(crate) struct Im {
     /// The MsgKey of what was sent by (from, to, seq, random, second).
     sent: HashMap<(String, String, u32, u32, i64), String>,
     buckets: Buckets,
+    groups: groups::Groups,
+    /// The minute, and how many recipients `batchsendmsg` had in it.
+    batched: (i64, usize),
 }
 
 /// One UserID.
@@ -44,6 +50,15 @@ pub(crate) struct Account {
     pub(crate) face_url: String,
     /// Whether a client is logged in.
     pub(crate) online: bool,
+    /// The platforms of its clients.
+    pub(crate) platforms: BTreeSet<String>,
+    /// A mobile client that is not running, but that a push reaches.
+    pub(crate) push: bool,
+    /// Profile fields besides nickname and avatar.
+    pub(crate) profile: BTreeMap<String, Value>,
+    /// UserSigs made before this second do not log in any more (`kick`).
+    #[serde(skip)]
+    kicked_at: Option<i64>,
     /// When this account last read each chat, by peer, as a position in `Im::messages`.
     #[serde(skip)]
     read_up_to: BTreeMap<String, usize>,
@@ -62,6 +77,8 @@ pub(crate) struct Message {
     pub(crate) body: Value,
     pub(crate) cloud_custom_data: Option<String>,
     pub(crate) online_only: bool,
+    /// Taken back by somebody: still in the history, with a flag.
+    pub(crate) recalled: bool,
     /// Whether the two parties' histories have it (`SyncOtherMachine` 2, deletion of an account).
     seen_by_from: bool,
     seen_by_to: bool,
@@ -91,6 +108,8 @@ impl Im {
             messages: Vec::new(),
             sent: HashMap::new(),
             buckets,
+            groups: BTreeMap::new(),
+            batched: (0, 0),
         }
     }
 
@@ -112,8 +131,15 @@ impl Im {
         let read = self.accounts.get(user).map(|account| &account.read_up_to);
         let unread =
             |n: usize, m: &Message| read.and_then(|r| r.get(&m.from)).is_none_or(|up_to| n >= *up_to);
-        let stored = |m: &Message| m.to == user && !m.online_only && m.seen_by_to;
+        let stored = |m: &Message| m.to == user && !m.online_only && !m.recalled && m.seen_by_to;
         self.messages.iter().enumerate().filter(|(n, m)| stored(m) && unread(*n, m)).count()
+    }
+
+    /// Unread messages of one user in one chat.
+    fn unread_from(&self, user: &str, peer: &str) -> usize {
+        let read = self.accounts.get(user).and_then(|account| account.read_up_to.get(peer)).copied();
+        let chat = self.chat(user, peer).filter(|(_, m)| m.from == peer && !m.online_only && !m.recalled);
+        chat.filter(|(n, _)| *n >= read.unwrap_or(0)).count()
     }
 
     pub(crate) fn messages_of(&self, user: &str) -> impl Iterator<Item = &Message> {
@@ -149,7 +175,21 @@ pub(crate) fn fail(refused: &Refused) -> Value {
 fn words(code: i64) -> &'static str {
     match code {
         20003 => "From_Account not exist",
+        10004 => "invalid parameter",
+        10007 => "no permission",
+        10010 => "group not exist",
+        10016 => "rejected by callback",
+        10019 => "account not exist",
+        10021 => "group id has been used",
+        10025 => "group id has been used by yourself",
         20006 => "rejected by callback",
+        20016 => "message recall time limit exceeded",
+        20022 => "message not exist",
+        20023 => "message has been recalled",
+        40003 => "Err_Profile_Comm_Account_Not_Exist",
+        40009 => "Err_Profile_Comm_Tag_Not_Exist",
+        40601 => "Err_Profile_Comm_Value_Too_Long",
+        40605 => "Err_Profile_Comm_Value_Invalid",
         60003 => "http body is not json",
         60007 => "freq limit",
         60008 => "backend timeout",
@@ -173,7 +213,13 @@ fn words(code: i64) -> &'static str {
         90002 => "MsgBody format error",
         90003 => "To_Account invalid",
         90005 => "MsgRandom invalid",
+        90011 => "too many To_Account",
         90012 => "invalid To_Account",
+        90028 => "To_Account is not an array",
+        90029 => "To_Account is empty",
+        90030 => "SyncFromOldSystem invalid",
+        90054 => "MsgKey invalid",
+        90057 => "batch message rate exceeded",
         93000 => "JSON packet too long",
         _ => "error",
     }

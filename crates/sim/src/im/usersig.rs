@@ -15,6 +15,11 @@ use super::Refused;
 /// The most that a UserSig may inflate to, in bytes.
 const CAP: u64 = 4096;
 
+/// When a UserSig says that it was made, in seconds.
+pub(super) fn made_at(usersig: &str) -> Option<i64> {
+    decode(usersig)?.get("TLS.time").and_then(Value::as_i64)
+}
+
 /// Steps 3 to 8 of the order in §10: decode, app, identifier, MAC, expiry.
 pub(super) fn check(
     key: &str,

@@ -10,6 +10,7 @@ mod clients;
 mod custom_send;
 mod customers;
 mod faults;
+mod im_chats;
 mod im_rest;
 mod media;
 mod page;

@@ -44,6 +44,11 @@ fn every_item_of_the_wechat_checklist_is_built_and_tested() {
 }
 
 #[test]
+fn every_item_of_the_im_checklist_is_built_and_tested() {
+    check("\n## Checklist: IM", 9);
+}
+
+#[test]
 fn every_target_of_a_fault_is_in_the_readme() {
     let (_, rest) = README.split_once("\n## WeChat's API").unwrap();
     let table = rest.split("\n## ").next().unwrap();

@@ -47,10 +47,10 @@ async fn f46_the_webhook_is_answered_at_once_while_wechat_is_slow() {
     let ghost = world.opened(OPENID, "question").await;
     world.fault(Fault::once("wechat.token", Kind::Delay).value(1_000)).await;
     world.fault(Fault::once("wechat.custom_send", Kind::Delay).value(2_500)).await;
-    for text in ["slow one", "another", "third"] {
+    for text in ["the slow answer", "another", "third"] {
         world.agent_says(&ghost, text).await;
     }
-    assert_eq!(world.shown_to_customer("slow one").await, 0);
+    assert_eq!(world.shown_to_customer("the slow answer").await, 0);
     let callbacks = world.lines(|line| line["kind"] == "callback").await;
     assert_eq!(callbacks.len(), 3);
     for callback in callbacks {
@@ -59,7 +59,7 @@ async fn f46_the_webhook_is_answered_at_once_while_wechat_is_slow() {
     }
     world.customer_sees("third").await;
     let received = world.control.received(&world.app_id(), OPENID).await.unwrap();
-    assert_eq!(received, ["正在为您转接", "slow one", "another", "third"]);
+    assert_eq!(received, ["正在为您转接", "the slow answer", "another", "third"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,8 +11,8 @@ use sim::{Control, Format, Mode, PushConfig, Sim, SimConfig, WechatAccountConfig
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -349,10 +349,16 @@ pub(crate) fn http() -> &'static reqwest::Client {
 /// dead, any outgoing connection might get its port.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
+    /// A port belongs to one test process until it ends: others that choose at the same moment see the lock.
+    static TAKEN: Mutex<Vec<std::fs::File>> = Mutex::new(Vec::new());
+    let locks = std::env::temp_dir().join("tsunagi-test-ports");
+    std::fs::create_dir_all(&locks).unwrap();
     let own = 10_000 + std::process::id() % 44 * 500;
     loop {
         let port = u16::try_from(own + NEXT.fetch_add(1, Ordering::Relaxed) % 500).unwrap();
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let lock = std::fs::File::create(locks.join(port.to_string())).unwrap();
+        if lock.try_lock().is_ok() && std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            TAKEN.lock().unwrap().push(lock);
             return port;
         }
     }

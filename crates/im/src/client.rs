@@ -3,6 +3,11 @@
 //! Vendor page: <https://www.tencentcloud.com/document/product/1047/34620>
 
 mod accounts;
+mod chats;
+mod profiles;
+
+pub use chats::Unread;
+pub use profiles::{Profile, ProfileItem};
 
 pub use accounts::{CheckedAccount, MAX_ACCOUNTS, MAX_STATUS, NewAccount, OnlineStatus, Presence};
 

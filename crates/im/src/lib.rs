@@ -80,6 +80,7 @@ pub use admin_sig::AdminSig;
 pub use answer::Answer;
 pub use client::{BaseUrlError, CALL_TIMEOUT, CONNECT_TIMEOUT, CallError, Client, Fault, http};
 pub use client::{CheckedAccount, MAX_ACCOUNTS, MAX_STATUS, NewAccount, OnlineStatus, Presence};
+pub use client::{Profile, ProfileItem, Unread};
 pub use element::{Element, ImageInfo, Other};
 pub use error_code::{ErrorCode, Verdict, describe, known_codes, verdict};
 pub use history::{HistoryMessage, HistoryPage, HistoryQuery};

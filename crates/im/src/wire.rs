@@ -16,6 +16,18 @@ pub const MULTIACCOUNT_IMPORT: &str = "/v4/im_open_login_svc/multiaccount_import
 pub const ACCOUNT_CHECK: &str = "/v4/im_open_login_svc/account_check";
 /// Path of the call that says how users are reached.
 pub const QUERY_ONLINE_STATUS: &str = "/v4/openim/query_online_status";
+/// Path of the call that ends a user's log-ins.
+pub const KICK: &str = "/v4/im_open_login_svc/kick";
+/// Path of the call that changes a profile.
+pub const PORTRAIT_SET: &str = "/v4/profile/portrait_set";
+/// Path of the call that reads profiles.
+pub const PORTRAIT_GET: &str = "/v4/profile/portrait_get";
+/// Path of the call that recalls a message.
+pub const ADMIN_MSGWITHDRAW: &str = "/v4/openim/admin_msgwithdraw";
+/// Path of the call that marks messages as read.
+pub const ADMIN_SET_MSG_READ: &str = "/v4/openim/admin_set_msg_read";
+/// Path of the call that counts unread messages.
+pub const GET_C2C_UNREAD_MSG_NUM: &str = "/v4/openim/get_c2c_unread_msg_num";
 /// Path of the call that deletes accounts.
 pub const ACCOUNT_DELETE: &str = "/v4/im_open_login_svc/account_delete";
 /// Path of the call that sends a one-to-one message.
@@ -80,6 +92,142 @@ pub struct AccountsImportAnswer {
     /// UserIDs of those that failed.
     #[serde(rename = "FailAccounts", default)]
     pub failed: Vec<String>,
+}
+
+/// Body of [`ADMIN_MSGWITHDRAW`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithdrawRequest {
+    /// Sender of the message.
+    #[serde(rename = "From_Account")]
+    pub from: String,
+    /// Its recipient.
+    #[serde(rename = "To_Account")]
+    pub to: String,
+    /// Its id.
+    #[serde(rename = "MsgKey")]
+    pub msg_key: String,
+}
+
+/// Body of [`ADMIN_SET_MSG_READ`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetReadRequest {
+    /// Who has read.
+    #[serde(rename = "Report_Account")]
+    pub reader: String,
+    /// Whose messages.
+    #[serde(rename = "Peer_Account")]
+    pub peer: String,
+    /// Until when, in seconds.
+    #[serde(rename = "MsgReadTime", deserialize_with = "lenient::number")]
+    pub until: i64,
+}
+
+/// Body of [`GET_C2C_UNREAD_MSG_NUM`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadRequest {
+    /// Whose unread messages.
+    #[serde(rename = "To_Account")]
+    pub user_id: String,
+    /// From whom, at most 10; all together if absent.
+    #[serde(rename = "Peer_Account", default, skip_serializing_if = "Option::is_none")]
+    pub peers: Option<Vec<String>>,
+}
+
+/// Answer of [`GET_C2C_UNREAD_MSG_NUM`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadAnswer {
+    /// Whether the call as a whole was done.
+    #[serde(flatten)]
+    pub envelope: Envelope,
+    /// The count over all chats.
+    #[serde(rename = "AllC2CUnreadMsgNum", default, deserialize_with = "lenient::number")]
+    pub all: u32,
+    /// The counts of the peers that were named.
+    #[serde(rename = "C2CUnreadMsgNumList", default)]
+    pub counts: Vec<UnreadItem>,
+    /// Peers that do not exist.
+    #[serde(rename = "ErrorList", default)]
+    pub errors: Vec<UnreadError>,
+}
+
+/// How many messages of one peer are unread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadItem {
+    /// The peer.
+    #[serde(rename = "Peer_Account")]
+    pub peer: String,
+    /// The count.
+    #[serde(rename = "C2CUnreadMsgNum", deserialize_with = "lenient::number")]
+    pub count: u32,
+}
+
+/// A peer whose messages could not be counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadError {
+    /// The peer.
+    #[serde(rename = "Peer_Account")]
+    pub peer: String,
+    /// Why.
+    #[serde(rename = "ErrorCode", deserialize_with = "lenient::number")]
+    pub error_code: i64,
+}
+
+/// Body of [`PORTRAIT_SET`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PortraitSetRequest {
+    /// Whose profile.
+    #[serde(rename = "From_Account")]
+    pub user_id: String,
+    /// The fields to change.
+    #[serde(rename = "ProfileItem")]
+    pub items: Vec<ProfileItem>,
+}
+
+/// One field of a profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProfileItem {
+    /// Its name.
+    #[serde(rename = "Tag")]
+    pub tag: String,
+    /// A text or a number.
+    #[serde(rename = "Value")]
+    pub value: serde_json::Value,
+}
+
+/// Body of [`PORTRAIT_GET`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortraitGetRequest {
+    /// Whose profiles, at most 100.
+    #[serde(rename = "To_Account")]
+    pub user_ids: Vec<String>,
+    /// Which fields.
+    #[serde(rename = "TagList")]
+    pub tags: Vec<String>,
+}
+
+/// Answer of [`PORTRAIT_GET`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PortraitGetAnswer {
+    /// Whether the call as a whole was done.
+    #[serde(flatten)]
+    pub envelope: Envelope,
+    /// The profiles.
+    #[serde(rename = "UserProfileItem", default)]
+    pub profiles: Vec<UserProfile>,
+}
+
+/// The profile of one account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UserProfile {
+    /// The account.
+    #[serde(rename = "To_Account")]
+    pub user_id: String,
+    /// 0 when it could be read.
+    #[serde(rename = "ResultCode", deserialize_with = "lenient::number")]
+    pub result_code: i64,
+    /// Its fields.
+    #[serde(rename = "ProfileItem", default)]
+    pub items: Vec<ProfileItem>,
 }
 
 /// Body of [`ACCOUNT_CHECK`].

@@ -115,6 +115,20 @@ impl Client {
         Ok(read::<wire::AccountCheckAnswer>(answer)?.items.into_iter().map(checked).collect())
     }
 
+    /// Ends the log-ins of a user on all devices; UserSigs that were made before do not log in any more (`kick`, 200 calls a
+    /// second). Safe to repeat.
+    ///
+    /// Vendor page: <https://www.tencentcloud.com/document/product/1047/34957>
+    ///
+    /// # Errors
+    ///
+    /// See [`CallError`]. 70107: there is no such account.
+    #[tracing::instrument(name = "im.kick", skip_all)]
+    pub async fn kick(&self, user_id: &str, random: u32, now_s: i64) -> Result<(), CallError> {
+        let body = wire::DeleteItem { user_id: user_id.to_owned() };
+        self.call(wire::KICK, &body, &[user_id], random, now_s).await.map(drop)
+    }
+
     /// How users are reached now, at most [`MAX_STATUS`] (`query_online_status`, 200 calls a second).
     ///
     /// Vendor page: <https://www.tencentcloud.com/document/product/1047/35477>

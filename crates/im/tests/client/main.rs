@@ -2,6 +2,7 @@
 
 mod accounts;
 mod calls;
+mod chats;
 mod outcomes;
 mod server;
 mod usersig;

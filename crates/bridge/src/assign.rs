@@ -100,11 +100,11 @@ impl Desk {
         match (current, conversation) {
             (Some(agent), _) if self.roster.serves(&agent) => Ok(agent),
             (Some(from), Some(conversation)) => {
-                match self.hand_over(tx, conversation, openid, &from).await? {
-                    Some(agent) => Ok(agent),
-                    // Somebody else was quicker, or nobody serves at all.
-                    None => tx.conversation_agent(conversation).await?.ok_or(Error::Unknown("agent")),
+                if let Some(agent) = self.hand_over(tx, conversation, openid, &from).await? {
+                    return Ok(agent);
                 }
+                // Somebody else was quicker, or it was closed meanwhile, or nobody serves at all.
+                self.instead(tx, conversation, openid, from).await
             }
             (None, Some(conversation)) => {
                 let agent = self.roster.choose(tx, account, None).await?.or_else(|| self.first());
@@ -114,6 +114,27 @@ impl Desk {
             }
             (_, None) => self.first().ok_or(Error::Unknown("agent")),
         }
+    }
+
+    /// Who gets a message of a conversation that cannot be handed over: whoever has it by now; if it was closed while the
+    /// message waited, whoever serves the customer, or anybody who serves. Only where nobody does it stays with `from`.
+    async fn instead(
+        &self,
+        tx: &mut Tx<'_>,
+        conversation: &str,
+        openid: &str,
+        from: String,
+    ) -> Result<String, Error> {
+        let account = &self.account.id;
+        let has_it = tx.conversation_agent(conversation).await?;
+        let serving = match has_it.filter(|agent| self.roster.serves(agent)) {
+            Some(agent) => Some(agent),
+            None => tx.latest_agent(account, openid).await?.filter(|agent| self.roster.serves(agent)),
+        };
+        Ok(match serving {
+            Some(agent) => agent,
+            None => self.roster.choose(tx, account, None).await?.unwrap_or(from),
+        })
     }
 
     /// The first who serves; if nobody does, the first of the configuration, who may come back.

@@ -37,6 +37,10 @@ impl Bridge {
                 let taken = Taken { kind, words, source_key, received_at: row.received_at };
                 self.take_message(held, job, &account, taken).await
             }
+            // What came later has been said before: a late unfollow must not delete the ghost of somebody who is back.
+            PushBody::Event(_) if job.note.as_deref() == Some(store::OVERTAKEN) => {
+                self.finish(held, &job).await
+            }
             PushBody::Event(Event::Subscribe { .. }) => self.follow(held, job, &account).await,
             PushBody::Event(Event::Unsubscribe) => self.unfollow(held, job, &account).await,
             PushBody::Event(_) => self.finish(held, &job).await,

@@ -81,6 +81,10 @@ impl Bridge {
                     detail = told.detail,
                     "IM does not say who is online; all count as reachable"
                 );
+                // Whoever was found missing by a message would stay so for ever.
+                for agent in chunk.iter().filter(|agent| self.inner.presence.is_missing(agent)) {
+                    self.make_agent(agent).await;
+                }
                 continue;
             };
             for state in states {

@@ -11,6 +11,10 @@ use crate::sql::{Conn, Error, Tx, column, json_rows};
 use desk::{Direction, Millis};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+/// The note on the job of a follow or unfollow that comes after a newer one: the customer's row has ignored it, and so
+/// does the job.
+pub const OVERTAKEN: &str = "overtaken";
+
 /// Stores a batch inside a transaction.
 pub(crate) async fn store(
     tx: &mut Tx<'_>,
@@ -40,7 +44,7 @@ pub(crate) async fn store(
             direction: lane.2,
             kind: arrival.kind,
             subject: arrival.id.as_str().to_owned(),
-            note: customers.conversation_of.get(arrival.id.as_str()).cloned(),
+            note: customers.note_of(arrival.id.as_str()),
             since: arrival.received_at,
             trace: arrival.trace.clone(),
         });
@@ -90,6 +94,18 @@ struct Customers {
     conversation_of: HashMap<String, String>,
     /// Dedup key → the reply of a message that opened a conversation.
     opened: HashMap<String, Option<Vec<u8>>>,
+    /// Inbox ids of follows and unfollows that come after a newer one.
+    overtaken: HashSet<String>,
+}
+
+impl Customers {
+    /// What the job of a push has to know of this moment.
+    fn note_of(&self, inbox: &str) -> Option<String> {
+        if self.overtaken.contains(inbox) {
+            return Some(OVERTAKEN.to_owned());
+        }
+        self.conversation_of.get(inbox).cloned()
+    }
 }
 
 /// Applies the effects of new pushes to the customers' rows.
@@ -117,8 +133,16 @@ async fn touch_customers(tx: &mut Tx<'_>, fresh: &[&Arrival], idle: Millis) -> R
             .collect();
         let open = upsert_customers(tx, &heads, idle).await?;
         for (account, openid, run) in heads {
-            let Some(Effect::Write { conversation: candidate, waiting }) = run[0].effect() else { continue };
-            let Some(conversation) = open.get(&(account.to_owned(), openid.to_owned())) else { continue };
+            let Some((conversation, event_at)) = open.get(&(account.to_owned(), openid.to_owned())) else {
+                continue;
+            };
+            let Some(Effect::Write { conversation: candidate, waiting }) = run[0].effect() else {
+                if said_at(run) < *event_at {
+                    customers.overtaken.insert(run[0].id.as_str().to_owned());
+                }
+                continue;
+            };
+            let Some(conversation) = conversation else { continue };
             if conversation == candidate.as_str() && waiting.is_some() {
                 customers.opened.insert(run[0].dedup_key.clone(), waiting.clone());
             }
@@ -154,8 +178,8 @@ async fn upsert_customers(
     tx: &mut Tx<'_>,
     heads: &[(&str, &str, &Vec<&Arrival>)],
     idle: Millis,
-) -> Result<HashMap<(String, String), String>, Error> {
-    let rows: Vec<(String, String, Option<String>)> = match &mut tx.conn {
+) -> Result<HashMap<(String, String), (Option<String>, Millis)>, Error> {
+    let rows: Vec<(String, String, Option<String>, Millis)> = match &mut tx.conn {
         Conn::Sqlite(conn) => {
             let rows = json_rows(heads.iter().map(|(account, openid, run)| {
                 // The newest of the run keeps the conversation alive.
@@ -180,7 +204,10 @@ async fn upsert_customers(
                 .await?
         }
     };
-    Ok(rows.into_iter().filter_map(|(account, openid, open)| Some(((account, openid), open?))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(account, openid, open, event_at)| ((account, openid), (open, event_at)))
+        .collect())
 }
 
 /// When it was said, by WeChat's clock; negative for messages.

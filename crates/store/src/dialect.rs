@@ -77,7 +77,7 @@ macro_rules! upsert_customer {
                 WHEN excluded.conversation IS NULL THEN customer.conversation_at \
                 WHEN customer.conversation_at > excluded.conversation_at THEN customer.conversation_at \
                 ELSE excluded.conversation_at END \
-              RETURNING account, openid, conversation"
+              RETURNING account, openid, conversation, event_at"
         )
     };
 }

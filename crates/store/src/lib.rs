@@ -29,6 +29,7 @@ mod vitals;
 mod waiting;
 mod writer;
 
+pub use batch::OVERTAKEN;
 pub use customer::Customer;
 pub use dialect::Old;
 pub use ghost::{Ghost, GhostState};

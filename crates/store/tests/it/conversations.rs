@@ -194,5 +194,7 @@ story! {
         assert_eq!(subscribed().await, 1, "a late unfollow");
         let open = db.texts("SELECT conversation FROM customer WHERE conversation IS NOT NULL").await;
         assert_eq!(open.len(), 1, "and it closes nothing");
+        let jobs = "SELECT kind FROM job WHERE note = 'overtaken' ORDER BY position";
+        assert_eq!(db.texts(jobs).await.len(), 2, "the late follow and the late unfollow, for whoever does the jobs");
     }
 }

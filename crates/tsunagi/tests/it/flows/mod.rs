@@ -10,6 +10,7 @@ mod alarms;
 mod answers;
 mod console;
 mod desk;
+mod desk_review;
 mod forged;
 mod ghosts;
 mod hostile;

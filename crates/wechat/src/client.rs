@@ -25,11 +25,11 @@ use answer::Answer;
 pub use fault::{CallError, Fault};
 pub use material::{Added, Material, NewsItem, VideoWords};
 pub use media::{Download, MediaFile, Uploaded};
-pub use network::{IpRange, IpRangeError};
-pub use quota::{Quota, RateLimit};
+pub use network::{CallbackCheck, IpRange, IpRangeError, Operator, Pinged, Resolved};
+pub use quota::{PastCall, Quota, RateLimit};
 pub use send::Typing;
 pub use token::AccessToken;
-pub use users::Followers;
+pub use users::{Followers, MAX_USERS, UserInfo};
 
 /// Largest JSON answer read, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;

@@ -95,9 +95,10 @@ pub mod wire;
 mod xml;
 
 pub use client::{
-    AccessToken, Added, BaseUrlError, CALL_TIMEOUT, CONNECT_TIMEOUT, CallError, Client, Download, Fault,
-    Followers, IpRange, IpRangeError, MEDIA_TIMEOUT, Material, MediaFile, NewsItem, Quota, RateLimit, Typing,
-    Uploaded, VideoWords, http,
+    AccessToken, Added, BaseUrlError, CALL_TIMEOUT, CONNECT_TIMEOUT, CallError, CallbackCheck, Client,
+    Download, Fault, Followers, IpRange, IpRangeError, MAX_USERS, MEDIA_TIMEOUT, Material, MediaFile,
+    NewsItem, Operator, PastCall, Pinged, Quota, RateLimit, Resolved, Typing, Uploaded, UserInfo, VideoWords,
+    http,
 };
 pub use content::{ContentError, MAX_TEXT};
 pub use crypto::{AesKey, CryptoError};

@@ -37,6 +37,24 @@ pub const CALLBACK_IPS: &str = "/cgi-bin/getcallbackip";
 pub const API_IPS: &str = "/cgi-bin/get_api_domain_ip";
 /// Path of the call that tells the quota of another.
 pub const QUOTA_GET: &str = "/cgi-bin/openapi/quota/get";
+/// Path of the call that gives an access_token of the older kind; parameters `grant_type`, `appid`, `secret`.
+pub const TOKEN: &str = "/cgi-bin/token";
+/// Path of the call that tells about a customer; parameters `openid`, `lang`.
+pub const USER_INFO: &str = "/cgi-bin/user/info";
+/// Path of the call that tells about several customers; its body is a [`UsersAsked`].
+pub const USERS_INFO: &str = "/cgi-bin/user/info/batchget";
+/// Path of the call that sets a note about a customer; its body is a [`Remark`].
+pub const UPDATE_REMARK: &str = "/cgi-bin/user/info/updateremark";
+/// Path of the call that tries the webhook's host; its body is a [`CallbackCheckRequest`].
+pub const CALLBACK_CHECK: &str = "/cgi-bin/callback/check";
+/// Path of the call that sets all quotas back; its body is an [`AppId`].
+pub const CLEAR_QUOTA: &str = "/cgi-bin/clear_quota";
+/// Path of the call that sets all quotas back without a token; its body is a [`ClearQuotaBySecret`].
+pub const CLEAR_QUOTA_V2: &str = "/cgi-bin/clear_quota/v2";
+/// Path of the call that sets one quota back; its body is an [`ApiPath`].
+pub const QUOTA_CLEAR: &str = "/cgi-bin/openapi/quota/clear";
+/// Path of the call that tells about an earlier one; its body is a [`Rid`].
+pub const RID_GET: &str = "/cgi-bin/openapi/rid/get";
 
 /// Body of [`STABLE_TOKEN`]. `Debug` hides the secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +92,64 @@ impl fmt::Debug for StableTokenAnswer {
     }
 }
 
-/// Body of [`QUOTA_GET`].
+/// Body of [`USERS_INFO`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsersAsked {
+    /// At most 100.
+    pub user_list: Vec<UserAsked>,
+}
+
+/// A customer in a [`UsersAsked`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserAsked {
+    /// Who.
+    pub openid: String,
+    /// The language of names of places, such as `zh_CN`.
+    pub lang: String,
+}
+
+/// Body of [`UPDATE_REMARK`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remark {
+    /// About whom.
+    pub openid: String,
+    /// The note, less than 30 bytes.
+    pub remark: String,
+}
+
+/// Body of [`CALLBACK_CHECK`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallbackCheckRequest {
+    /// `dns`, `ping` or `all`.
+    pub action: String,
+    /// `DEFAULT`, `CHINANET`, `UNICOM` or `CAP`.
+    pub check_operator: String,
+}
+
+/// Body of [`CLEAR_QUOTA`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppId {
+    /// AppID.
+    pub appid: String,
+}
+
+/// Body of [`CLEAR_QUOTA_V2`]; without `Debug`, for the secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClearQuotaBySecret {
+    /// AppID.
+    pub appid: String,
+    /// AppSecret.
+    pub appsecret: String,
+}
+
+/// Body of [`RID_GET`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rid {
+    /// What stands behind `rid:` in an `errmsg`.
+    pub rid: String,
+}
+
+/// Body of [`QUOTA_GET`] and [`QUOTA_CLEAR`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiPath {
     /// The call's path, with its leading `/` and without a host.

@@ -1,4 +1,5 @@
-//! Which addresses WeChat uses. Start at [`Client::callback_ips`].
+//! Which addresses WeChat uses, and whether it reaches ours. Start at [`Client::callback_ips`] and
+//! [`Client::callback_check`].
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,6 +7,7 @@ use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::client::answer::Answer;
 use crate::client::{CallError, Client, unreadable};
 use crate::wire;
 
@@ -82,7 +84,84 @@ impl fmt::Display for IpRange {
     }
 }
 
+/// What [`Client::callback_check`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallbackCheck {
+    /// What the webhook's host name leads to.
+    pub dns: Vec<Resolved>,
+    /// How these addresses answer.
+    pub ping: Vec<Pinged>,
+}
+
+/// An address of the webhook's host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The address.
+    pub ip: String,
+    /// Whose network it is in.
+    pub operator: String,
+}
+
+/// How an address of the webhook's host answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pinged {
+    /// The address.
+    pub ip: String,
+    /// Whose network was asked from.
+    pub operator: String,
+    /// What was lost, as WeChat writes it, such as `0%`.
+    pub package_loss: String,
+    /// How long it took, as WeChat writes it, such as `23.079ms`.
+    pub time: String,
+}
+
+/// The network from which [`Client::callback_check`] asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Operator {
+    /// WeChat chooses.
+    #[default]
+    Default,
+    /// China Telecom.
+    ChinaNet,
+    /// China Unicom.
+    Unicom,
+    /// Tencent's own.
+    Cap,
+}
+
+impl Operator {
+    fn name(self) -> &'static str {
+        match self {
+            Operator::Default => "DEFAULT",
+            Operator::ChinaNet => "CHINANET",
+            Operator::Unicom => "UNICOM",
+            Operator::Cap => "CAP",
+        }
+    }
+}
+
 impl Client {
+    /// Lets WeChat look up and ping the host of the account's webhook (`POST /cgi-bin/callback/check`).
+    ///
+    /// Vendor page: `/doc/service/Basic_Information/Network_Detection.html`.
+    ///
+    /// # Errors
+    ///
+    /// See [`CallError`]; 40201 when the account has no webhook.
+    #[tracing::instrument(name = "wechat.callback_check", skip_all)]
+    pub async fn callback_check(
+        &self,
+        access_token: &SecretString,
+        operator: Operator,
+    ) -> Result<CallbackCheck, CallError> {
+        let body = wire::CallbackCheckRequest {
+            action: "all".to_owned(),
+            check_operator: operator.name().to_owned(),
+        };
+        let request = self.post(wire::CALLBACK_CHECK, access_token, &body);
+        callback_check(&self.call(request, &[access_token.expose_secret()]).await?).ok_or_else(unreadable)
+    }
+
     /// The addresses and ranges from which WeChat pushes (`GET /cgi-bin/getcallbackip`), for every kind of
     /// account. They change: ask about once a day, and keep the last list when the call fails.
     ///
@@ -100,6 +179,8 @@ impl Client {
     /// The addresses of WeChat's API itself (`GET /cgi-bin/get_api_domain_ip`), for firewalls. Do not pin them:
     /// retired ones answer 48017.
     ///
+    /// Vendor page: `/doc/offiaccount/subscription/guide/dev/Get_the_WeChat_server_IP_address.html`.
+    ///
     /// # Errors
     ///
     /// As [`Client::callback_ips`].
@@ -110,8 +191,32 @@ impl Client {
 
     async fn ip_list(&self, path: &str, access_token: &SecretString) -> Result<Vec<IpRange>, CallError> {
         let answer = self.call(self.get(path, access_token, &[]), &[access_token.expose_secret()]).await?;
-        let entries = answer.texts("ip_list").unwrap_or_default();
-        let ranges: Vec<IpRange> = entries.iter().filter_map(|entry| entry.parse().ok()).collect();
-        if ranges.is_empty() { Err(unreadable()) } else { Ok(ranges) }
+        ip_list(&answer).ok_or_else(unreadable)
     }
+}
+
+/// `None` for a list without an address.
+pub(super) fn ip_list(answer: &Answer) -> Option<Vec<IpRange>> {
+    let entries = answer.texts("ip_list")?;
+    let ranges: Vec<IpRange> = entries.iter().filter_map(|entry| entry.parse().ok()).collect();
+    if ranges.is_empty() { None } else { Some(ranges) }
+}
+
+/// `None` where neither list is there.
+pub(super) fn callback_check(answer: &Answer) -> Option<CallbackCheck> {
+    let (dns, ping) = (answer.objects("dns"), answer.objects("ping"));
+    if dns.is_none() && ping.is_none() {
+        return None;
+    }
+    let resolved = |entry: &Answer| Resolved { ip: entry.text("ip"), operator: entry.text("real_operator") };
+    let pinged = |entry: &Answer| Pinged {
+        ip: entry.text("ip"),
+        operator: entry.text("from_operator"),
+        package_loss: entry.text("package_loss"),
+        time: entry.text("time"),
+    };
+    Some(CallbackCheck {
+        dns: dns.unwrap_or_default().iter().map(resolved).collect(),
+        ping: ping.unwrap_or_default().iter().map(pinged).collect(),
+    })
 }

@@ -17,4 +17,5 @@ mod replies;
 mod sealing;
 mod secrets;
 mod server;
+mod users;
 mod vectors;

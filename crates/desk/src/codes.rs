@@ -21,7 +21,7 @@ pub fn wechat_reason(code: i64) -> Reason {
         40164 | 45035 | 61004 => Reason::IpNotListed,
         89501..=89507 => Reason::IpUnconfirmed,
         40165 | 40166 | 45064 | 45086 => Reason::MiniProgram,
-        40200 | 48001 | 50001 => Reason::NoPermission,
+        40200 | 48001 | 48003 | 50001 => Reason::NoPermission,
         40201 => Reason::Setup,
         40033 | 40066 => Reason::Content,
         43004 | 50005 => Reason::Unsubscribed,
@@ -29,7 +29,7 @@ pub fn wechat_reason(code: i64) -> Reason {
         44002..=44004 => Reason::Empty,
         45002..=45006 | 45008 | 45098 | 45099 => Reason::TooLong,
         45009 | 48006 => Reason::QuotaUsedUp,
-        45011 => Reason::TooFast,
+        45011 | 45066 => Reason::TooFast,
         45015 => Reason::WindowClosed,
         45047 => Reason::CountUsedUp,
         45087 | 48004 => Reason::Punished,
@@ -42,14 +42,19 @@ pub fn wechat_reason(code: i64) -> Reason {
         // Of WeChat's content checks; not in the reference of `custom/send`.
         87014 => Reason::ContentBlocked,
         40008
+        | 40029
+        | 40032
         | 40035
         | 40038
         | 40097
         | 40202
+        | 40163
         | 40203
         | 41001
         | 41011
+        | 42003
         | 43001..=43003
+        | 45067
         | 47001
         | 47002
         | 61451 => Reason::OwnMistake,

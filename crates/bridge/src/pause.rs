@@ -10,8 +10,10 @@ use std::sync::{Mutex, PoisonError};
 /// The first pause after a fault of the set-up, and the longest, in milliseconds.
 const FIRST: Millis = 5_000;
 const LONGEST: Millis = 300_000;
-/// How long the one who tries after a pause is waited for, in milliseconds.
+/// How long the one who tries after a pause is waited for, and how often the others ask what became of it, in
+/// milliseconds.
 const PROBE: Millis = 10_000;
+const ASK_AGAIN: Millis = 1_000;
 const MINUTE: Millis = 60_000;
 const DAY: Millis = 86_400_000;
 /// China is eight hours ahead of UTC, all year; quotas begin anew at midnight there.
@@ -26,6 +28,8 @@ struct Pause {
     until: Millis,
     why: Reason,
     strikes: u32,
+    /// It is over, and somebody tries.
+    probed: bool,
 }
 
 impl Pauses {
@@ -35,16 +39,23 @@ impl Pauses {
         let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let pause = pauses.get_mut(account)?;
         if now < pause.until {
-            return Some((pause.until - now, pause.why));
+            let left = pause.until - now;
+            return Some((if pause.probed { left.min(ASK_AGAIN) } else { left }, pause.why));
         }
-        pause.until = now + PROBE;
+        *pause = Pause { until: now + PROBE, probed: true, ..*pause };
         None
     }
 
     /// Learns from how a call ended; `dice` spreads the nodes. Tells the reason if a pause begins that has not been before.
     pub(crate) fn learn(&self, account: &str, tried: Tried, now: Millis, dice: u32) -> Option<Reason> {
         let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let strikes = pauses.get(account).map_or(0, |pause| pause.strikes);
+        let before = pauses.get(account).copied();
+        // Calls that were under way together hear the same refusal: it counts once.
+        let strikes = match before {
+            Some(pause) if !pause.probed && now < pause.until => pause.strikes - 1,
+            Some(pause) => pause.strikes,
+            None => 0,
+        };
         let jitter = |span: Millis| i64::from(dice) * span / i64::from(u32::MAX);
         let (why, until) = match tried {
             Tried::Done => {
@@ -63,8 +74,8 @@ impl Pauses {
             // What concerns one customer, or nobody knows, rests nobody else.
             _ => return None,
         };
-        pauses.insert(account.to_owned(), Pause { until, why, strikes: strikes + 1 });
-        (strikes == 0).then_some(why)
+        pauses.insert(account.to_owned(), Pause { until, why, strikes: strikes + 1, probed: false });
+        before.is_none().then_some(why)
     }
 }
 
@@ -116,11 +127,25 @@ mod tests {
             assert_eq!(pauses.left("shop", now), Some((rest, Reason::IpNotListed)));
             now += rest;
             assert_eq!(pauses.left("shop", now), None, "this one tries");
-            assert!(pauses.left("shop", now).is_some(), "the others wait for it");
+            let others = pauses.left("shop", now);
+            assert_eq!(others, Some((ASK_AGAIN, Reason::IpNotListed)), "the others soon hear what became of it");
             assert_eq!(pauses.learn("shop", refused, now, 0), None);
         }
         pauses.learn("shop", Tried::Done, now, 0);
         assert_eq!(pauses.left("shop", now), None);
+    }
+
+    #[test]
+    fn f29_calls_that_hear_the_same_refusal_together_count_once() {
+        let pauses = Pauses::default();
+        let refused = Tried::Setup(Reason::IpNotListed);
+        assert_eq!(pauses.learn("shop", refused, NOW, 0), Some(Reason::IpNotListed));
+        for late in 0..6 {
+            assert_eq!(pauses.learn("shop", refused, NOW + late, 0), None);
+        }
+        assert_eq!(pauses.left("shop", NOW + 5), Some((FIRST, Reason::IpNotListed)));
+        pauses.learn("shop", Tried::Done, NOW + 6, 0);
+        assert_eq!(pauses.left("shop", NOW + 6), None, "a token at last");
     }
 
     #[test]

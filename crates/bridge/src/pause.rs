@@ -128,7 +128,11 @@ mod tests {
             now += rest;
             assert_eq!(pauses.left("shop", now), None, "this one tries");
             let others = pauses.left("shop", now);
-            assert_eq!(others, Some((ASK_AGAIN, Reason::IpNotListed)), "the others soon hear what became of it");
+            assert_eq!(
+                others,
+                Some((ASK_AGAIN, Reason::IpNotListed)),
+                "the others soon hear what became of it"
+            );
             assert_eq!(pauses.learn("shop", refused, now, 0), None);
         }
         pauses.learn("shop", Tried::Done, now, 0);

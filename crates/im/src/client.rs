@@ -347,3 +347,17 @@ impl fmt::Debug for Client {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_answer(body: &[u8]) -> bool {
+    let Ok(answer) = judge(body, &["oSECRET"]) else { return false };
+    let _ = read::<wire::SendMsgAnswer>(answer.clone());
+    let _ = read::<wire::AccountDeleteAnswer>(answer.clone());
+    let _ = read::<wire::AccountCheckAnswer>(answer.clone());
+    let _ = read::<wire::AccountsImportAnswer>(answer.clone());
+    let _ = read::<wire::OnlineStatusAnswer>(answer.clone());
+    let _ = read::<wire::PortraitGetAnswer>(answer.clone());
+    let _ = read::<wire::UnreadAnswer>(answer.clone());
+    let _ = read::<wire::HistoryAnswer>(answer);
+    true
+}

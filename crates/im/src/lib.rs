@@ -95,3 +95,13 @@ pub use webhook::{
     AfterSend, KickedDevice, MsgReport, MsgWithDraw, StateChange, StateInfo, UnreadableReason, Webhook,
     command,
 };
+
+/// For the fuzz targets: what a call makes of an answer's body, without a network.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Judges an answer and reads it as each kind of answer. Gives whether it was taken for a success.
+    pub fn answer(body: &[u8]) -> bool {
+        crate::client::fuzz_answer(body)
+    }
+}

@@ -181,3 +181,15 @@ impl fmt::Debug for Client {
         f.debug_struct("Client").field("base_url", &self.base_url.as_str()).finish_non_exhaustive()
     }
 }
+
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_answer(body: &[u8]) -> bool {
+    let Ok(answer) = answer::judge(body, &["oSECRET"]) else { return false };
+    let _ = (users::followers(&answer), users::user_info(&answer), users::users_info(&answer));
+    let list = answer.texts("ip_list").unwrap_or_default();
+    let _ = list.iter().filter_map(|text| text.parse::<IpRange>().ok()).count();
+    for name in ["quota", "rate_limit", "data", "user_info_list"] {
+        let _ = answer.object(name).map(|object| (object.number::<u64>("remain"), object.text("openid")));
+    }
+    true
+}

@@ -117,3 +117,13 @@ pub use receive::{Credentials, Opened, Query, Refusal, Seal, Unreadable, Unreada
 pub use receive::{open, replay, replay_document, verify_url};
 pub use reply::{Article, HandOver, MAX_ARTICLES, Reply, ReplyBody, SUCCESS};
 pub use signature::{signature, signature_matches};
+
+/// For the fuzz targets: what a call makes of an answer's body, without a network.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Judges an answer and reads the fields of every kind of answer out of it. Gives whether it was taken for a success.
+    pub fn answer(body: &[u8]) -> bool {
+        crate::client::fuzz_answer(body)
+    }
+}

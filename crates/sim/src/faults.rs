@@ -53,6 +53,7 @@ pub const TARGETS: &[&str] = &[
     "im.sendmsg",
     "im.history",
     "im.query_online_status",
+    "im.download",
     "im.callback",
     "im.callback_before",
     "im.callback_after",

@@ -85,7 +85,7 @@ pub async fn start(config: SimConfig) -> Result<Sim, StartError> {
             config.clock.now_ms(),
             url(&wechat_door),
         )?),
-        im: Mutex::new(Im::new(config.im, config.clock.now_ms())),
+        im: Mutex::new(Im::new(config.im, config.clock.now_ms(), url(&im_door))),
         clock: config.clock,
         chance,
         journal,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -16,13 +16,14 @@ use super::{Wait, answer, complain, read};
 use crate::im::Refused;
 use crate::im::agents::{self, ClientMessage, LogIn, LogOut};
 use crate::im::callbacks::{self, Odd};
-use crate::im::groups;
+use crate::im::{files, groups};
 use crate::world::World;
 
 pub(super) fn router() -> Router<Arc<World>> {
     Router::new()
         .route("/sim/im/agents/{user}/say", post(say))
         .route("/sim/im/agents/{user}/send", post(send))
+        .route("/sim/im/agents/{user}/upload", post(upload).layer(DefaultBodyLimit::max(files::MOST_BYTES)))
         .route("/sim/im/agents/{user}/chats", get(chats))
         .route("/sim/im/agents/{user}/read", post(mark_read))
         .route("/sim/im/agents/{user}/typing", post(typing))
@@ -87,6 +88,30 @@ async fn sent(world: &Arc<World>, user: &str, message: ClientMessage, wait: &Wai
         }
         Err(refused) => answer(&json!({"error_code": refused.code, "error_info": refused.info})),
     }
+}
+
+/// What a client's SDK does before it sends a file: the body is the file, the answer says where it is now.
+async fn upload(
+    State(world): State<Arc<World>>,
+    Path(user): Path<String>,
+    Query(Named { name }): Query<Named>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    match files::upload(&world, &user, &name, content_type.unwrap_or("application/octet-stream"), body) {
+        Ok(mut kept) => {
+            kept["error_code"] = 0.into();
+            answer(&kept)
+        }
+        Err(refused) => answer(&json!({"error_code": refused.code, "error_info": refused.info})),
+    }
+}
+
+#[derive(Deserialize)]
+struct Named {
+    #[serde(default)]
+    name: String,
 }
 
 async fn chats(State(world): State<Arc<World>>, Path(user): Path<String>) -> Response {

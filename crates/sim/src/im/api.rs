@@ -8,11 +8,11 @@ use axum::extract::{ConnectInfo, Path, RawQuery, State};
 use axum::http::Method;
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::{any, get};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::{Refused, accounts, chats, fail, groups, history, profile, sendmsg, usersig};
+use super::{Refused, accounts, chats, fail, files, groups, history, profile, sendmsg, usersig};
 use crate::door::Cut;
 use crate::serve;
 use crate::world::World;
@@ -33,6 +33,7 @@ impl Done {
 pub(crate) fn router(world: Arc<World>) -> Router {
     Router::new()
         .route("/v4/{service}/{command}", any(call))
+        .route("/cos/{app_and_key}/{name}", get(files::download))
         .fallback(unknown)
         .with_state(world)
         .layer(middleware::from_fn(serve::to_the_end))

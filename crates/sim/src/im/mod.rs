@@ -10,6 +10,7 @@ mod api;
 pub(crate) mod callbacks;
 mod chats;
 mod deliver;
+pub(crate) mod files;
 pub(crate) mod groups;
 mod history;
 mod profile;
@@ -38,6 +39,9 @@ pub(crate) struct Im {
     /// The MsgKey of what was sent by (from, to, seq, random, second).
     sent: HashMap<(String, String, u32, u32, i64), String>,
     buckets: Buckets,
+    pub(crate) files: files::Files,
+    /// Where this cloud itself is: the addresses of uploaded files begin with it.
+    base_url: String,
     groups: groups::Groups,
     /// The minute, and how many recipients `batchsendmsg` had in it.
     batched: (i64, usize),
@@ -98,7 +102,7 @@ impl Refused {
 }
 
 impl Im {
-    pub(crate) fn new(config: ImConfig, now_ms: i64) -> Im {
+    pub(crate) fn new(config: ImConfig, now_ms: i64, base_url: String) -> Im {
         let admins = config.admins.iter().map(|admin| (admin.clone(), Account::default())).collect();
         let buckets = Buckets::new(config.rate, now_ms);
         Im {
@@ -108,6 +112,8 @@ impl Im {
             messages: Vec::new(),
             sent: HashMap::new(),
             buckets,
+            files: files::Files::default(),
+            base_url,
             groups: BTreeMap::new(),
             batched: (0, 0),
         }
@@ -208,6 +214,7 @@ fn words(code: i64) -> &'static str {
         70399 => "account deleted within three months",
         70402 => "illegal parameter",
         71000 => "account deletion not enabled",
+        80001 => "file is empty",
         80003 => "callback failed",
         90001 => "Fail to Parse json data of body, Please check it",
         90002 => "MsgBody format error",

@@ -198,3 +198,25 @@ async fn permanent_files_stay_until_they_are_deleted() {
         assert_eq!(deleted["errcode"], expected);
     }
 }
+
+#[tokio::test]
+async fn a_client_uploads_a_file_and_whoever_has_its_address_gets_it_for_seven_days() {
+    let (sim, control) = sim(|_| ()).await;
+    control.agent_online("user1", true).await.unwrap();
+    let upload = |user: &str| {
+        let url = format!("{}/sim/im/agents/{user}/upload?name=dir%2Fa%20b.png", sim.control_url);
+        http().post(url).header("content-type", "image/png").body("\u{89}PNG").send()
+    };
+    let kept: serde_json::Value = upload("user1").await.unwrap().json().await.unwrap();
+    assert_eq!((&kept["error_code"], &kept["name"]), (&json!(0), &json!("a_b.png")), "{kept}");
+    let url = kept["url"].as_str().unwrap();
+    assert!(url.starts_with(&sim.im_url), "the store is IM's: {url}");
+    let file = http().get(url).send().await.unwrap();
+    assert_eq!(file.headers()["content-type"], "image/png");
+    assert_eq!(file.bytes().await.unwrap(), "\u{89}PNG".as_bytes());
+    assert_eq!(http().get(url.replace("a_b", "c")).send().await.unwrap().status(), 404);
+    let stranger: serde_json::Value = upload("nobody").await.unwrap().json().await.unwrap();
+    assert_eq!(stranger["error_code"], 20003);
+    control.advance_clock(7 * DAY).await.unwrap();
+    assert_eq!(http().get(url).send().await.unwrap().status(), 404);
+}

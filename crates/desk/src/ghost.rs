@@ -5,6 +5,7 @@
 //! the openid itself is the first generation's UserID, and `openid-2`, `openid-3`, … follow after a
 //! deletion. Whatever does not fit gets a short digest; the way back is the table that keeps both.
 
+use crate::window::Estimate;
 use sha2::{Digest, Sha256};
 
 const MAX_USER_ID: usize = 32;
@@ -42,9 +43,14 @@ pub fn is_ours(store: &str, sender: &str, seq: u32, random: u32) -> bool {
     msg_random(store, sender, seq) == random
 }
 
-/// The mark that our messages carry in `CloudCustomData`.
-pub fn mark(delivery: &str) -> String {
-    format!("{{\"tsunagi\":1,\"delivery\":\"{delivery}\"}}")
+/// The mark that our messages carry in `CloudCustomData`, for our own eyes and for agents' clients that want to show
+/// how many replies are left: `{"tsunagi":1,"delivery":"…","replies":{"left":5,"until":1795658410000}}`.
+pub fn mark(delivery: &str, replies: Option<&Estimate>) -> String {
+    let replies = replies.and_then(|estimate| {
+        let (left, until) = (estimate.likely, estimate.until?);
+        Some(format!(",\"replies\":{{\"left\":{left},\"until\":{until}}}"))
+    });
+    format!("{{\"tsunagi\":1,\"delivery\":\"{delivery}\"{}}}", replies.unwrap_or_default())
 }
 
 /// Whether `CloudCustomData` carries the mark.
@@ -90,7 +96,11 @@ mod tests {
 
     #[test]
     fn f45_the_mark_is_recognised() {
-        assert!(is_marked(&mark("0190")));
+        assert!(is_marked(&mark("0190", None)));
+        let replies = Estimate { least: 5, most: Some(5), likely: 5, until: Some(7), open: true };
+        let mark = mark("0190", Some(&replies));
+        assert!(is_marked(&mark));
+        assert_eq!(mark, r#"{"tsunagi":1,"delivery":"0190","replies":{"left":5,"until":7}}"#);
         for other in ["", "{}", "{\"x\":\"tsunagi\"}", "tsunagi"] {
             assert!(!is_marked(other), "{other}");
         }

@@ -2,6 +2,7 @@
 //!
 //! Start with [`delivery`]: what a delivery may become and what follows from one try of it. The other
 //! modules are one rule each: [`ghost`] (who stands for a customer), [`split`] (how a long text is cut),
+//! [`window`] (how many replies are left),
 //! [`words`] (what the gateway says to people), [`env`](mod@env) (clock and randomness as arguments).
 
 pub mod codes;
@@ -12,6 +13,7 @@ mod id;
 mod reason;
 pub mod routing;
 pub mod split;
+pub mod window;
 pub mod words;
 
 pub use delivery::{DeliveryState, Next, Tried};

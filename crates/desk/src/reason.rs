@@ -35,6 +35,8 @@ reasons! {
     WindowClosed = "window_closed",
     /// The replies of this window are used up.
     CountUsedUp = "count_used_up",
+    /// The answer needs more messages than are left in this window.
+    TooFewLeft = "too_few_left",
     /// The customer has switched the account's messages off.
     CustomerRefuses = "customer_refuses",
     /// The customer is on the account's own blacklist.

@@ -46,15 +46,23 @@ pub fn kind(language: Language, kind: Kind) -> &'static str {
 
 /// The mark before a customer's message that comes late, on a line of its own: `[received 3 hours ago]`.
 pub fn late(language: Language, age: Millis) -> String {
-    let (count, unit) = match age / 60_000 {
-        minutes @ ..120 => (minutes, ["分钟", "分", "minutes"]),
+    let span = span(language, age);
+    language.pick(format!("[{span}前收到]"), format!("[{span}前に受信]"), format!("[received {span} ago]"))
+}
+
+/// A span of time in the unit that people use: `7 minutes`, `3小时`, `2日`.
+pub(super) fn span(language: Language, span: Millis) -> String {
+    let (count, unit) = match span / 60_000 {
+        ..1 => (span / 1000, ["秒", "秒", "seconds"]),
+        minutes @ 1..120 => (minutes, ["分钟", "分", "minutes"]),
         minutes @ 120..2_880 => (minutes / 60, ["小时", "時間", "hours"]),
         minutes => (minutes / 1_440, ["天", "日", "days"]),
     };
+    let unit = language.pick(unit[0], unit[1], unit[2]);
     match language {
-        Language::Zh => format!("[{count}{}前收到]", unit[0]),
-        Language::Ja => format!("[{count}{}前に受信]", unit[1]),
-        Language::En => format!("[received {count} {} ago]", unit[2]),
+        Language::En if count == 1 => format!("1 {}", unit.trim_end_matches('s')),
+        Language::En => format!("{count} {unit}"),
+        _ => format!("{count}{unit}"),
     }
 }
 

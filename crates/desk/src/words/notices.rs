@@ -1,7 +1,8 @@
 //! What the gateway tells an agent, in the chat with the customer.
 
+use super::kinds::span;
 use super::{Language, SIGNATURE, reason_words};
-use crate::Reason;
+use crate::{Millis, Reason};
 
 /// A notice to an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,18 @@ pub enum Notice<'a> {
     TakenAway {
         /// Who serves the customer now.
         to: &'a str,
+    },
+    /// An answer was sent, and so many more may follow before the customer writes again.
+    RepliesLeft {
+        /// So many; 0 after the last one.
+        left: u32,
+        /// For so long, in milliseconds.
+        lasts: Millis,
+    },
+    /// The customer waits for an answer, and the reply window is about to close.
+    ClosesSoon {
+        /// In so many milliseconds.
+        lasts: Millis,
     },
 }
 
@@ -142,6 +155,31 @@ pub fn notice(language: Language, notice: Notice<'_>) -> String {
             format!("オフラインの間に、このお客様は {to} の担当になりました。"),
             format!("While you were offline this customer was given to {to}."),
         ),
+        Notice::RepliesLeft { left: 0, .. } => language.pick(
+            "已送达。微信允许的回复条数已用完，客户再次来信之前无法再回复。".into(),
+            "届きました。WeChatが許す返信はこれで最後です。お客様からの次のメッセージまで返信できません。".into(),
+            "Delivered. That was the last reply that WeChat allows; the next one can go out after the customer writes again.".into(),
+        ),
+        Notice::RepliesLeft { left, lasts } => {
+            let span = span(language, lasts);
+            language.pick(
+                format!("已送达。客户再次来信之前，{span}内还可以回复 {left} 条。"),
+                format!("届きました。お客様からの次のメッセージまで、あと{span}以内に {left} 件返信できます。"),
+                format!("Delivered. Until the customer writes again WeChat allows {left} more, within {span}."),
+            )
+        }
+        Notice::ClosesSoon { lasts } => {
+            let span = span(language, lasts);
+            language.pick(
+                format!("客户还在等待回复，而微信的回复时限将在 {span}后结束；之后要等客户再次来信才能回复。"),
+                format!(
+                    "お客様が返信を待っています。WeChatで返信できるのはあと{span}です。それを過ぎると、お客様からの次のメッセージまで返信できません。"
+                ),
+                format!(
+                    "The customer still waits for an answer, and WeChat's reply window closes in {span}; after that you can answer only when the customer writes again."
+                ),
+            )
+        }
     };
     format!("{SIGNATURE}{words}")
 }

@@ -60,6 +60,20 @@ fn row(reason: Reason) -> [(&'static str, &'static str); 3] {
                 "The replies that WeChat allows are used up; answer after the customer writes again.",
             ),
         ],
+        Reason::TooFewLeft => [
+            (
+                "剩余条数不够",
+                "这条回复要拆成多条消息发送，超过了微信现在还允许的条数，因此一条也没有发出；请缩短后重发，或等客户再次来信。",
+            ),
+            (
+                "残り件数不足",
+                "この返信は複数のメッセージに分かれ、WeChatが今許している残り件数を超えるため、まったく送っていません。短くして送り直すか、お客様からの次のメッセージをお待ちください。",
+            ),
+            (
+                "too few replies left",
+                "The answer needs more messages than WeChat allows now, so nothing of it was sent; send a shorter one, or wait until the customer writes again.",
+            ),
+        ],
         Reason::CustomerRefuses => [
             ("客户拒收", "客户已关闭接收该公众号的消息，无法发送；请等客户主动来信，或改用其他联系方式。"),
             (

@@ -22,6 +22,9 @@ fn notices() -> Vec<(String, Notice<'static>)> {
         ("now yours".to_owned(), Notice::NowYours { from: "user1", recent: "" }),
         ("now yours, with what was said".to_owned(), Notice::NowYours { from: "user1", recent: EXCERPT }),
         ("taken away".to_owned(), Notice::TakenAway { to: "user2" }),
+        ("one reply left".to_owned(), Notice::RepliesLeft { left: 1, lasts: 46 * 3_600_000 }),
+        ("no reply left".to_owned(), Notice::RepliesLeft { left: 0, lasts: 46 * 3_600_000 }),
+        ("window closes soon".to_owned(), Notice::ClosesSoon { lasts: 7_200_000 }),
     ];
     for reason in Reason::ALL {
         all.push((format!("failed: {}", reason.as_str()), Notice::Failed { excerpt, reason: *reason }));

@@ -1,0 +1,207 @@
+//! Reply windows: how many messages an account may still send to a customer, and until when.
+//!
+//! WeChat opens a window with each thing that a customer does and tells nobody what is left of it
+//! (<https://developers.weixin.qq.com/doc/subscription/guide/product/kf/intro>). Start at [`Windows`]: it keeps what the
+//! customer did, what was sent and what WeChat refused, and [`Windows::estimate`] replays it. What is not known
+//! for certain (a call whose end is unknown, a push that came late, two things within one second) widens the
+//! estimate into a least and a most: the least is never above the truth, the most never below it.
+//!
+//! Two points are not documented, and taken as field reports have them: a new message replaces the allowance of the
+//! one before, and where windows overlap the one that ends first is used first.
+
+mod replay;
+mod rules;
+
+pub use rules::{Action, Rule, Rules};
+
+use crate::Millis;
+use replay::Grant;
+use serde::{Deserialize, Serialize};
+
+/// How long an entry can still be reordered by one that comes late, in milliseconds: WeChat repeats a push for 15 s, and
+/// `jobs retry` may bring one much later.
+const SETTLES: Millis = 600_000;
+/// Entries that are kept unsettled at most.
+const MOST_ENTRIES: usize = 64;
+
+/// What happened in one customer's windows, in the form in which it is kept. All times are milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Windows {
+    /// What is left of what has settled.
+    #[serde(rename = "g", default, skip_serializing_if = "Vec::is_empty")]
+    settled: Vec<Grant>,
+    /// Up to when everything has settled.
+    #[serde(rename = "t", default)]
+    settled_to: Millis,
+    /// What may still be reordered.
+    #[serde(rename = "e", default, skip_serializing_if = "Vec::is_empty")]
+    entries: Vec<Entry>,
+    /// When something was last learned of the windows from WeChat: an action, or a refusal.
+    #[serde(rename = "k", default)]
+    known_at: Millis,
+    /// WeChat has taken a message for which no window was known.
+    #[serde(rename = "s", default, skip_serializing_if = "std::ops::Not::not")]
+    surprised: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Entry {
+    /// The customer did something at this time by WeChat's clock, which counts whole seconds.
+    #[serde(rename = "a")]
+    Act(Action, Millis),
+    /// A call between these times; whether it counted is certain or not.
+    #[serde(rename = "s")]
+    Sent(Millis, Millis, bool),
+    /// A call between these times was refused.
+    #[serde(rename = "r")]
+    Refused(Millis, Millis, Closed),
+}
+
+impl Entry {
+    /// The moment by which it is sorted: that at which it had happened at the latest.
+    fn at(self) -> Millis {
+        match self {
+            Entry::Act(_, at) => at,
+            Entry::Sent(_, to, _) | Entry::Refused(_, to, _) => to,
+        }
+    }
+}
+
+/// Why no message may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Closed {
+    /// No window is open (45015).
+    #[serde(rename = "t")]
+    Time,
+    /// One is open, and used up (45047).
+    #[serde(rename = "c")]
+    Count,
+}
+
+/// What may still be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Estimate {
+    /// So many messages for certain.
+    pub least: u32,
+    /// So many at most; `None`: nobody knows.
+    pub most: Option<u32>,
+    /// So many if nothing was missed: what a person is told.
+    pub likely: u32,
+    /// When the last window ends in which something is left; of several, the one that ends last.
+    pub until: Option<Millis>,
+    /// Whether a window is open, be it used up.
+    pub open: bool,
+}
+
+/// Whether an answer may go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may.
+    Goes,
+    /// It may or may not; only WeChat can tell.
+    Doubtful,
+    /// WeChat would refuse it, or a part of it.
+    Refused(Closed),
+}
+
+impl Estimate {
+    /// Whether an answer of `cost` messages may go out as a whole.
+    pub fn verdict(&self, cost: u32) -> Verdict {
+        if cost <= self.least {
+            Verdict::Goes
+        } else if self.most.is_none_or(|most| cost <= most) {
+            Verdict::Doubtful
+        } else if self.open {
+            Verdict::Refused(Closed::Count)
+        } else {
+            Verdict::Refused(Closed::Time)
+        }
+    }
+}
+
+impl Windows {
+    /// Reads what [`Windows::write`] wrote. A text that cannot be read counts as nothing known.
+    pub fn read(text: &str) -> Windows {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    /// The form in which it is kept: a few hundred bytes of JSON.
+    pub fn write(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The customer did something at `at`, by WeChat's clock (CreateTime).
+    pub fn act(&mut self, rules: &Rules, action: Action, at: Millis, now: Millis) {
+        self.surprised &= !action.opens();
+        self.known_at = self.known_at.max(at);
+        self.add(rules, Entry::Act(action, at), now);
+    }
+
+    /// WeChat took a message in a call between these times.
+    pub fn sent(&mut self, rules: &Rules, from: Millis, to: Millis) {
+        if self.estimate(rules, to, Millis::MIN).most == Some(0) {
+            self.surprised = true;
+        }
+        self.add(rules, Entry::Sent(from, to, true), to);
+    }
+
+    /// A call between these times may or may not have been taken.
+    pub fn unsure(&mut self, rules: &Rules, from: Millis, to: Millis) {
+        self.add(rules, Entry::Sent(from, to, false), to);
+    }
+
+    /// WeChat refused a call between these times for this reason.
+    pub fn refused(&mut self, rules: &Rules, from: Millis, to: Millis, why: Closed) {
+        self.surprised = false;
+        self.known_at = self.known_at.max(from);
+        self.add(rules, Entry::Refused(from, to, why), to);
+    }
+
+    /// What may be sent at `now`. Between the last thing learned and `gap` pushes may have been missed
+    /// ([`Millis::MIN`]: never): then nothing is certain until the customer does something.
+    pub fn estimate(&self, rules: &Rules, now: Millis, gap: Millis) -> Estimate {
+        let grants = self.replay(rules);
+        let sum = |of: fn(&Grant) -> u32, open: fn(&Grant, Millis) -> bool| {
+            grants.iter().filter(|grant| open(grant, now)).map(of).fold(0u32, u32::saturating_add)
+        };
+        let likely = sum(|grant| grant.left, Grant::is_open);
+        let most = sum(Grant::all, Grant::may_be_open);
+        let missed = self.known_at < gap;
+        let known = !missed && !self.surprised;
+        let with_some = grants.iter().filter(|grant| grant.is_open(now) && grant.left > 0);
+        Estimate {
+            least: if missed { 0 } else { likely },
+            most: known.then_some(most),
+            likely,
+            until: with_some.map(|grant| grant.until).max(),
+            open: grants.iter().any(|grant| grant.may_be_open(now)),
+        }
+    }
+
+    /// When the last of the windows ends; `None` if there is none. For the sweep that looks for windows about to close.
+    pub fn ends(&self, rules: &Rules) -> Option<Millis> {
+        let grants = self.replay(rules);
+        grants.iter().filter(|grant| grant.left > 0).map(|grant| grant.until).max()
+    }
+
+    fn replay(&self, rules: &Rules) -> Vec<Grant> {
+        replay::replay(rules, &self.settled, self.settled_to, &self.entries)
+    }
+
+    fn add(&mut self, rules: &Rules, entry: Entry, now: Millis) {
+        let place = self.entries.partition_point(|other| other.at() <= entry.at());
+        self.entries.insert(place, entry);
+        let old = self.entries.partition_point(|entry| entry.at() < now - SETTLES);
+        let settle = old.max(self.entries.len().saturating_sub(MOST_ENTRIES));
+        if settle > 0 {
+            let settling: Vec<Entry> = self.entries.drain(..settle).collect();
+            self.settled = replay::replay(rules, &self.settled, self.settled_to, &settling);
+            self.settled_to = settling.last().map_or(self.settled_to, |last| self.settled_to.max(last.at()));
+        }
+        // Whatever ended long ago says nothing any more.
+        self.settled.retain(|grant| grant.until > now - SETTLES);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,11 @@
 use crate::assign::NOT_SERVED;
 use crate::convert::{Told, wechat_outcome};
 use crate::token::Trouble;
+use crate::window::Learned;
 use crate::worker::{Held, Step};
-use crate::{Account, Bridge, notice};
+use crate::{Account, Bridge, notice, window};
 use desk::delivery::{Past, after_answer};
+use desk::window::Rules;
 use desk::words::{Notice, excerpt};
 use desk::{Clock, DeliveryState, Entropy, Millis, Next, Reason, Tried};
 use secrecy::SecretString;
@@ -26,12 +28,14 @@ impl Bridge {
         let message = job.subject.clone();
         let deliveries =
             self.inner.store.read(move |tx| Box::pin(async move { tx.deliveries(&message).await })).await?;
-        let Some(delivery) = deliveries.into_iter().find(|delivery| delivery.state != DeliveryState::Sent)
-        else {
+        let unsent: Vec<Delivery> =
+            deliveries.into_iter().filter(|delivery| delivery.state != DeliveryState::Sent).collect();
+        let cost = u32::try_from(unsent.len()).unwrap_or(u32::MAX);
+        let Some(delivery) = unsent.into_iter().next() else {
             return self.finish(held, &job).await;
         };
         match delivery.state {
-            DeliveryState::Waiting => self.send_answer(held, job, &account, &delivery).await,
+            DeliveryState::Waiting => self.send_answer(held, job, &account, &delivery, cost).await,
             // A part that could not go out from the start: it is its turn now, and the agent is told.
             DeliveryState::Failed => {
                 let reason = delivery.reason.unwrap_or(Reason::Refused);
@@ -48,6 +52,7 @@ impl Bridge {
         job: Job,
         account: &Account,
         delivery: &Delivery,
+        cost: u32,
     ) -> Result<Step, Error> {
         let (id, openid) = (account.id.clone(), held.lane.openid.clone());
         let customer =
@@ -64,6 +69,10 @@ impl Bridge {
         }
         if let Some((left, why)) = self.inner.pauses.left(&account.id, self.inner.clock.now()) {
             return self.rest(held, job, account, delivery, left, why).await;
+        }
+        if self.is_too_much(held, account, cost).await? {
+            let next = Next::Failed(Reason::TooFewLeft);
+            return self.conclude(held, job, account, delivery, next, "more than is left").await;
         }
         let token = match self.inner.tokens.current(account).await {
             Ok(token) => token,
@@ -257,6 +266,7 @@ impl Bridge {
             detail: detail.to_owned(),
             clock: self.inner.clock.clone(),
             entropy: self.inner.entropy.clone(),
+            rules: self.inner.rules,
         };
         let step = self.keep(held, conclusion, |tx, conclusion| Box::pin(conclusion.commit(tx))).await;
         step.inspect(|_| self.wake())
@@ -276,16 +286,26 @@ struct Conclusion {
     detail: String,
     clock: Clock,
     entropy: Entropy,
+    rules: Rules,
 }
 
 impl Conclusion {
     async fn commit(self, tx: &mut Tx<'_>) -> Result<Step, Error> {
-        let Conclusion { lane, job, account, delivery, state, reason, delay, detail, clock, entropy } = self;
+        let Conclusion { lane, job, account, delivery, state, reason, delay, detail, clock, entropy, rules } =
+            self;
         if !tx.still_open(&lane, &job, &delivery.id, delivery.state).await? {
             // Kept already; or taken over, and then the lane's next statement says so.
             return Ok(Step::Again);
         }
         let now = clock.now();
+        let began = tx.attempt_began(&delivery.id).await?;
+        tx.lock_customer(&lane.account, &lane.openid).await?;
+        let left = match (began, Learned::from_call(state, &detail)) {
+            (Some(began), Some(learned)) => {
+                Some(window::learn(tx, &rules, &lane, (began, now), learned).await?)
+            }
+            _ => None,
+        };
         let excerpt = &excerpt(&delivery.body);
         let told = match (state, reason) {
             (DeliveryState::Failed, Some(Reason::UnsupportedKind)) => Some(Notice::UnsupportedKind),
@@ -293,6 +313,9 @@ impl Conclusion {
                 Some(Notice::Failed { excerpt, reason: reason.unwrap_or(Reason::Refused) })
             }
             (DeliveryState::Unsure, _) => Some(Notice::Unsure { excerpt }),
+            (DeliveryState::Sent, _) if tx.parts_unsent(&job.subject).await? <= 1 => {
+                left.and_then(|left| window::last_ones(left, now))
+            }
             _ => None,
         };
         let author = tx.message(&job.subject).await?.and_then(|message| message.author);

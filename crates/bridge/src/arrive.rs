@@ -1,6 +1,6 @@
 //! From a verified webhook to a row of the inbox: its dedup key, its passive reply, and what it asks for.
 
-use crate::{Account, Bridge, trace};
+use crate::{Account, Bridge, act, trace};
 use sha2::{Digest, Sha256};
 use store::{Arrival, ConversationId, Effect, InboxId, Source, Work};
 use wechat::{Event, Opened, Push, PushBody};
@@ -73,6 +73,7 @@ impl Bridge {
                 );
                 None
             }
+            PushBody::Event(event) if act::is_act(event) => Some(Effect::Act),
             // Kept and acknowledged; job events do not even come from a customer.
             PushBody::Event(_) => None,
         };

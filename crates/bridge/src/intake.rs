@@ -1,10 +1,12 @@
 //! Job `push`: a stored push becomes a message in a conversation, or a customer comes or goes.
 
+use crate::act::opened_by_message;
 use crate::assign::NOT_SERVED;
 use crate::convert;
 use crate::worker::{Held, Step};
-use crate::{Account, Bridge, OnUnsubscribe, notice};
+use crate::{Account, Bridge, OnUnsubscribe, notice, window};
 use desk::split::{IM_TEXT_BYTES, split};
+use desk::window::Action;
 use desk::words::Notice;
 use desk::{Direction, Millis};
 use store::{DeliveryId, Error, GhostState, Job, MessageId, NewMessage, Tx, faults};
@@ -25,8 +27,10 @@ impl Bridge {
             tracing::error!(inbox = job.subject, "a stored push cannot be read; it stays in the inbox");
             return self.finish(held, &job).await;
         };
+        let said_at = push.create_time.unwrap_or(row.received_at);
         match push.body {
             PushBody::Message(message) => {
+                let action = opened_by_message(&message);
                 let source_key = message.msg_id.map(|id| id.to_string());
                 let (kind, mut words) = convert::words(&message, account.language);
                 // Its job began long after it came: it could not be read then. What goes out late says so.
@@ -34,16 +38,16 @@ impl Bridge {
                 if late > LATE {
                     words = format!("{}\n{words}", desk::words::late(account.language, late));
                 }
-                let taken = Taken { kind, words, source_key, received_at: row.received_at };
+                let taken = Taken { kind, words, source_key, received_at: row.received_at, said_at, action };
                 self.take_message(held, job, &account, taken).await
             }
             // What came later has been said before: a late unfollow must not delete the ghost of somebody who is back.
             PushBody::Event(_) if job.note.as_deref() == Some(store::OVERTAKEN) => {
                 self.finish(held, &job).await
             }
-            PushBody::Event(Event::Subscribe { .. }) => self.follow(held, job, &account).await,
-            PushBody::Event(Event::Unsubscribe) => self.unfollow(held, job, &account).await,
-            PushBody::Event(_) => self.finish(held, &job).await,
+            PushBody::Event(Event::Subscribe { .. }) => self.follow(held, job, &account, said_at).await,
+            PushBody::Event(Event::Unsubscribe) => self.unfollow(held, job, &account, said_at).await,
+            PushBody::Event(event) => self.act(held, job, &account, event, said_at).await,
         }
     }
 
@@ -62,11 +66,13 @@ impl Bridge {
             .collect();
         let message = MessageId::new(clock, entropy);
         let (lane, account, desk) = (held.lane.clone(), account.clone(), self.desk(account));
+        let rules = self.inner.rules;
         self.inner
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     let first = tx.take_seqs(&lane.account, &lane.openid, parts.len() as i64).await?;
+                    window::act(tx, &rules, &lane, taken.action, taken.said_at, now).await?;
                     let conversation = job.note.clone();
                     let agent = desk.agent_for(tx, &lane.openid, conversation.as_deref(), now).await?;
                     if let Some(conversation) = &conversation {
@@ -110,13 +116,15 @@ impl Bridge {
         Ok(Step::Again)
     }
 
-    async fn follow(&self, held: &Held, job: Job, account: &Account) -> Result<Step, Error> {
-        let now = self.inner.clock.now();
+    async fn follow(&self, held: &Held, job: Job, account: &Account, said_at: Millis) -> Result<Step, Error> {
+        let (now, rules) = (self.inner.clock.now(), self.inner.rules);
         let (lane, account) = (held.lane.clone(), account.clone());
         self.inner
             .store
             .write(move |tx| {
                 Box::pin(async move {
+                    tx.lock_customer(&lane.account, &lane.openid).await?;
+                    window::act(tx, &rules, &lane, Action::Follow, said_at, now).await?;
                     let ghost = ghost_for(tx, &account, &lane.openid, now).await?;
                     tx.become_job(&lane, &job, "import", &ghost).await
                 })
@@ -126,8 +134,14 @@ impl Bridge {
     }
 
     /// Closes the conversation. The ghost is given up in the store before IM is asked to delete it.
-    async fn unfollow(&self, held: &Held, job: Job, account: &Account) -> Result<Step, Error> {
-        let now = self.inner.clock.now();
+    async fn unfollow(
+        &self,
+        held: &Held,
+        job: Job,
+        account: &Account,
+        said_at: Millis,
+    ) -> Result<Step, Error> {
+        let (now, rules) = (self.inner.clock.now(), self.inner.rules);
         let (lane, account) = (held.lane.clone(), account.clone());
         let (clock, entropy) = (self.inner.clock.clone(), self.inner.entropy.clone());
         faults::point("unfollow.before_retire");
@@ -136,6 +150,8 @@ impl Bridge {
             .store
             .write(move |tx| {
                 Box::pin(async move {
+                    tx.lock_customer(&lane.account, &lane.openid).await?;
+                    window::act(tx, &rules, &lane, Action::Leave, said_at, now).await?;
                     let agent = tx.latest_agent(&lane.account, &lane.openid).await?;
                     let ghost = tx.ghost_of(&lane.account, &lane.openid).await?;
                     if let (OnUnsubscribe::Keep, Some(agent)) = (account.on_unsubscribe, agent) {
@@ -172,6 +188,8 @@ struct Taken {
     words: String,
     source_key: Option<String>,
     received_at: Millis,
+    said_at: Millis,
+    action: Action,
 }
 
 /// The UserID of the customer's ghost, planned if there is none.

@@ -3,13 +3,16 @@
 //! [`Bridge::push_arrival`] and [`Bridge::webhook_arrival`] say what a verified webhook asks for; the store
 //! keeps it. [`Worker`] claims lanes and runs their jobs one after another: `intake.rs` (a push becomes a
 //! message), `relay.rs` (a message goes to the agent), `webhook.rs` (an agent's message is taken in),
-//! `answer.rs` (it goes to the customer), `ghosts.rs` (the customer's IM account comes and goes). `convert/`
+//! `answer.rs` (it goes to the customer), `window.rs` (how many replies are left), `before.rs` (an answer that cannot go out is refused at once), `act.rs` (taps and scans), `ghosts.rs` (the customer's IM account comes and goes). `convert/`
 //! is the only place that sees both protocols.
 
 mod account;
+mod act;
 mod answer;
 mod arrive;
 mod assign;
+mod before;
+mod closing;
 mod convert;
 mod ghosts;
 mod import;
@@ -24,6 +27,7 @@ mod replay;
 mod token;
 pub mod trace;
 mod webhook;
+mod window;
 mod worker;
 
 pub use account::{Account, OnUnsubscribe, Patience};
@@ -32,6 +36,7 @@ pub use import::{ImportError, ImportWatcher, NotImported};
 pub use operator::{OperatorError, Retried, job_id};
 pub use worker::{Timing, Worker};
 
+use desk::window::Rules;
 use desk::{Clock, Entropy};
 use limiter::Limiter;
 use pause::Pauses;
@@ -51,6 +56,10 @@ pub struct Settings {
     pub patience: Patience,
     /// How long conversations live and agents may be away.
     pub hours: Hours,
+    /// How many replies WeChat allows after what.
+    pub rules: Rules,
+    /// So long before a window closes the agent of a customer who waits is warned, in milliseconds; 0: never.
+    pub warn_before: desk::Millis,
 }
 
 /// What every flow needs: the store, both clients, the accounts, clock and randomness. Cheap to clone.
@@ -70,6 +79,10 @@ struct Inner {
     tokens: TokenKeeper,
     patience: Patience,
     hours: Hours,
+    rules: Rules,
+    warn_before: desk::Millis,
+    /// Before this moment pushes may have been missed.
+    started_at: desk::Millis,
     presence: Presence,
     pauses: Pauses,
     work: Notify,
@@ -85,7 +98,8 @@ impl Bridge {
         clock: Clock,
         entropy: Entropy,
     ) -> Bridge {
-        let Settings { im_rate, patience, hours } = settings;
+        let Settings { im_rate, patience, hours, rules, warn_before } = settings;
+        let started_at = clock.now();
         let tokens = TokenKeeper::new(store.clone(), clock.clone(), &entropy, patience.call);
         let accounts = accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
         let inner = Inner {
@@ -99,6 +113,9 @@ impl Bridge {
             tokens,
             patience,
             hours,
+            rules,
+            warn_before,
+            started_at,
             presence: Presence::default(),
             pauses: Pauses::default(),
             work: Notify::new(),

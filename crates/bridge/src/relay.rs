@@ -164,7 +164,9 @@ impl Bridge {
         held.before_call(self).await?;
         faults::point("relay.before_call");
         let started = Instant::now();
-        let request = self.request(delivery);
+        let replies = self.estimate(&account.id, &held.lane.openid).await.ok();
+        let request =
+            self.request(delivery).with_cloud_custom_data(desk::ghost::mark(&delivery.id, replies.as_ref()));
         let call = self.inner.im.send_msg(&request, self.inner.entropy.u32(), self.inner.clock.now_s());
         let result = held.while_ours(call).await?;
         faults::point("relay.after_call");
@@ -259,7 +261,6 @@ impl Bridge {
         let random = desk::ghost::msg_random(self.inner.store.id(), &delivery.sender, seq);
         let words = vec![im::Element::text(&delivery.body)];
         im::SendMsg::new(&delivery.sender, &delivery.recipient, seq, random, words)
-            .with_cloud_custom_data(desk::ghost::mark(&delivery.id))
     }
 
     /// IM says that one of the two accounts is missing: import both again. A retired ghost stays retired.

@@ -1,7 +1,7 @@
 //! A push that could not be read when it came, read again with the keys of today (`tsunagi jobs retry`).
 
 use crate::operator::OperatorError;
-use crate::{Bridge, Retried};
+use crate::{Bridge, Retried, act};
 use store::{Arrival, ConversationId, Effect, InboxId, InboxRow, Replayed, Source, Work};
 use wechat::{Credentials, Event, Push, PushBody, replay_document};
 
@@ -39,6 +39,7 @@ impl Bridge {
             }
             PushBody::Event(Event::Subscribe { .. }) => Some(Effect::Follow),
             PushBody::Event(Event::Unsubscribe) => Some(Effect::Unfollow),
+            PushBody::Event(event) if act::is_act(event) => Some(Effect::Act),
             PushBody::Event(_) => None,
         };
         let comes_or_goes = matches!(effect, Some(Effect::Follow | Effect::Unfollow));

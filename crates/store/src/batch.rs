@@ -136,18 +136,20 @@ async fn touch_customers(tx: &mut Tx<'_>, fresh: &[&Arrival], idle: Millis) -> R
             let Some((conversation, event_at)) = open.get(&(account.to_owned(), openid.to_owned())) else {
                 continue;
             };
-            let Some(Effect::Write { conversation: candidate, waiting }) = run[0].effect() else {
-                if said_at(run) < *event_at {
-                    customers.overtaken.insert(run[0].id.as_str().to_owned());
-                }
+            if run[0].comes_or_goes() && said_at(run) < *event_at {
+                customers.overtaken.insert(run[0].id.as_str().to_owned());
+            }
+            let Some(conversation) = conversation.as_deref().filter(|_| !run[0].comes_or_goes()) else {
                 continue;
             };
-            let Some(conversation) = conversation else { continue };
-            if conversation == candidate.as_str() && waiting.is_some() {
+            if let Some(Effect::Write { conversation: candidate, waiting }) = run[0].effect()
+                && conversation == candidate.as_str()
+                && waiting.is_some()
+            {
                 customers.opened.insert(run[0].dedup_key.clone(), waiting.clone());
             }
             for arrival in run {
-                customers.conversation_of.insert(arrival.id.as_str().to_owned(), conversation.clone());
+                customers.conversation_of.insert(arrival.id.as_str().to_owned(), conversation.to_owned());
             }
         }
     }
@@ -167,6 +169,10 @@ impl Arrival {
             Some(Effect::Write { conversation, .. }) => Some(conversation.as_str().to_owned()),
             _ => None,
         }
+    }
+
+    fn comes_or_goes(&self) -> bool {
+        matches!(self.effect(), Some(Effect::Follow | Effect::Unfollow))
     }
 
     fn subscribed(&self) -> i64 {
@@ -210,14 +216,14 @@ async fn upsert_customers(
         .collect())
 }
 
-/// When it was said, by WeChat's clock; negative for messages.
+/// When it was said or done, by WeChat's clock; negative for all but follows and unfollows.
 fn said_at(run: &[&Arrival]) -> Millis {
     let said = run.iter().filter_map(|arrival| match &arrival.work {
         Work::Customer { said_at, .. } => Some(*said_at),
         _ => None,
     });
     let newest = said.max().unwrap_or(0);
-    if matches!(run[0].effect(), Some(Effect::Write { .. })) { -newest } else { newest }
+    if run[0].comes_or_goes() { newest } else { -newest }
 }
 
 fn newest(run: &[&Arrival]) -> Millis {

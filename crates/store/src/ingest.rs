@@ -78,6 +78,9 @@ pub enum Effect {
         /// The passive reply if this message opens it.
         waiting: Option<Vec<u8>>,
     },
+    /// The customer did something that opens no conversation, such as a tap on a menu item: there is a job, and its note
+    /// is the open conversation.
+    Act,
     /// The customer follows.
     Follow,
     /// The customer unfollowed: closes the conversation.

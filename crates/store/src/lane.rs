@@ -341,6 +341,12 @@ impl Tx<'_> {
         )?)
     }
 
+    /// Whether there is anything on a lane.
+    pub async fn lane_has_work(&mut self, lane: &str) -> Result<bool, Error> {
+        let row = row!(self, (String,), "SELECT id FROM lane WHERE id = $1 AND head < tail", lane)?;
+        Ok(row.is_some())
+    }
+
     /// How many jobs wait for accounts, by account.
     pub async fn waiting_accounts(&mut self) -> Result<Vec<(String, i64)>, Error> {
         Ok(rows!(

@@ -27,6 +27,7 @@ mod sql;
 mod token;
 mod vitals;
 mod waiting;
+mod window;
 mod writer;
 
 pub use batch::OVERTAKEN;

@@ -196,6 +196,17 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// When the delivery's open attempt began; `None` if no call is under way.
+    pub async fn attempt_began(&mut self, delivery: &str) -> Result<Option<Millis>, Error> {
+        let row = crate::sql::row!(
+            self,
+            (Option<i64>,),
+            "SELECT MIN(started_at) FROM attempt WHERE delivery = $1 AND ended_at IS NULL",
+            delivery
+        )?;
+        Ok(row.and_then(|(began,)| began))
+    }
+
     /// Closes the delivery's open attempts and records where it stands now.
     pub async fn end_attempt(
         &mut self,

@@ -9,6 +9,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("../migrations/0002_desk.sql")),
     (3, include_str!("../migrations/0003_operations.sql")),
     (4, include_str!("../migrations/0004_import.sql")),
+    (5, include_str!("../migrations/0005_windows.sql")),
 ];
 
 /// The number of the newest migration that this version has.

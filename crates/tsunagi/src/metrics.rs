@@ -113,6 +113,16 @@ pub(crate) const METRICS: &[Metric] = &[
         "account",
         "How long the stored access token is still good; negative when it is over.",
     ),
+    gauge(
+        "tsunagi_windows_open",
+        "account",
+        "Customers who may be written to now: a reply window is open and something is left of it (at most 100000 are counted).",
+    ),
+    counter(
+        "tsunagi_refused_before_total",
+        "account reason",
+        "Agents' messages that were refused before they were sent (C2C.CallbackBeforeSendMsg), because no reply can go out.",
+    ),
     counter("tsunagi_alarms_total", "what", "Faults of the set-up that somebody has to mend."),
     counter(
         "tsunagi_job_errors_total",

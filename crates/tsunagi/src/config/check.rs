@@ -4,13 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use desk::Language;
+use desk::window::{Rule, Rules};
 use secrecy::SecretString;
 use url::Url;
 
 use super::problem::Findings;
 use super::{
     Account, Calls, Config, Desk, Im, Jobs, Log, LogFormat, Media, Network, OnUnsubscribe, Reply, Server,
-    Store, Trace,
+    Store, Trace, Windows,
 };
 use super::{file, texts};
 
@@ -22,6 +23,7 @@ pub(super) fn config(file: &file::File, findings: &mut Findings) -> Option<Confi
     let calls = calls(&file.calls, findings);
     let jobs = jobs(&file.jobs, findings);
     let desk = desk(&file.desk, findings);
+    let windows = windows(&file.windows, findings);
     let log = log(&file.log, findings);
     let trace = trace(&file.trace, findings);
     let accounts = accounts(&file.account, findings);
@@ -41,6 +43,7 @@ pub(super) fn config(file: &file::File, findings: &mut Findings) -> Option<Confi
         calls: calls?,
         jobs: jobs?,
         desk: desk?,
+        windows: windows?,
         log: log?,
         trace: trace?,
         accounts,
@@ -171,6 +174,21 @@ fn desk(raw: &file::Desk, findings: &mut Findings) -> Option<Desk> {
     let grace = seconds("desk.agent_grace", raw.agent_grace, findings);
     let poll = seconds("desk.agent_poll", raw.agent_poll, findings);
     Some(Desk { conversation_idle: idle?, agent_grace: grace?, agent_poll: poll? })
+}
+
+fn windows(raw: &file::Windows, findings: &mut Findings) -> Option<Windows> {
+    let mut rule = |action: &str, replies: i64, lasts: i64| {
+        let replies = whole(&format!("windows.{action}_replies"), replies, findings);
+        let lasts = seconds(&format!("windows.{action}_seconds"), lasts, findings);
+        Some(Rule { replies: u32::try_from(replies?).ok()?, lasts: i64::try_from(lasts?.as_millis()).ok()? })
+    };
+    let write = rule("message", raw.message_replies, raw.message_seconds);
+    let menu = rule("menu", raw.menu_replies, raw.menu_seconds);
+    let follow = rule("follow", raw.follow_replies, raw.follow_seconds);
+    let scan = rule("scan", raw.scan_replies, raw.scan_seconds);
+    let warn_before = seconds("windows.warn_before", raw.warn_before, findings);
+    let rules = Rules { write: write?, menu: menu?, follow: follow?, scan: scan? };
+    Some(Windows { rules, warn_before: warn_before? })
 }
 
 /// Checks `[im]` alone.

@@ -33,7 +33,7 @@ const fn range(section: &'static str, key: &'static str, least: i64, most: i64, 
 }
 
 /// Every whole number of the file.
-pub(super) const RANGES: [Range; 29] = [
+pub(super) const RANGES: &[Range] = &[
     range("server", "shutdown_timeout", 0, 3_600, "seconds"),
     range("server", "connections", 1, 1_000_000, "connections"),
     range("server", "header_timeout", 1, 300, "seconds"),
@@ -61,6 +61,15 @@ pub(super) const RANGES: [Range; 29] = [
     range("desk", "conversation_idle", 60, 31_536_000, "seconds"),
     range("desk", "agent_grace", 0, 86_400, "seconds"),
     range("desk", "agent_poll", 1, 240, "seconds"),
+    range("windows", "message_replies", 0, 1_000, "messages"),
+    range("windows", "message_seconds", 0, 31_536_000, "seconds"),
+    range("windows", "menu_replies", 0, 1_000, "messages"),
+    range("windows", "menu_seconds", 0, 31_536_000, "seconds"),
+    range("windows", "follow_replies", 0, 1_000, "messages"),
+    range("windows", "follow_seconds", 0, 31_536_000, "seconds"),
+    range("windows", "scan_replies", 0, 1_000, "messages"),
+    range("windows", "scan_seconds", 0, 31_536_000, "seconds"),
+    range("windows", "warn_before", 0, 172_800, "seconds"),
     range("account", "signature_window", 0, 4_294_967_295, "seconds"),
     range("account", "retention_messages", 0, 36_500, "days"),
     range("account", "retention_inbox", 0, 36_500, "days"),
@@ -76,6 +85,7 @@ pub(super) struct File {
     pub(super) calls: Calls,
     pub(super) jobs: Jobs,
     pub(super) desk: Desk,
+    pub(super) windows: Windows,
     pub(super) log: Log,
     pub(super) trace: Trace,
     pub(super) account: Vec<Account>,
@@ -214,6 +224,36 @@ pub(super) struct Desk {
 impl Default for Desk {
     fn default() -> Desk {
         Desk { conversation_idle: 172_800, agent_grace: 300, agent_poll: 30 }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Windows {
+    pub(super) message_replies: i64,
+    pub(super) message_seconds: i64,
+    pub(super) menu_replies: i64,
+    pub(super) menu_seconds: i64,
+    pub(super) follow_replies: i64,
+    pub(super) follow_seconds: i64,
+    pub(super) scan_replies: i64,
+    pub(super) scan_seconds: i64,
+    pub(super) warn_before: i64,
+}
+
+impl Default for Windows {
+    fn default() -> Windows {
+        Windows {
+            message_replies: 5,
+            message_seconds: 172_800,
+            menu_replies: 3,
+            menu_seconds: 60,
+            follow_replies: 3,
+            follow_seconds: 60,
+            scan_replies: 3,
+            scan_seconds: 60,
+            warn_before: 7_200,
+        }
     }
 }
 

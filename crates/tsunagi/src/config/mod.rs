@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use desk::Language;
+use desk::window::Rules;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -42,7 +43,7 @@ const ENVIRONMENT_HINT: &str = "The environment goes over the file: `TSUNAGI__IM
     the id `shop`. Keys that are not known are refused, and every fault is named at once. Relative paths begin at the working \
     directory of the process.\n\n\
     Each node of a gateway on PostgreSQL has a configuration file of its own, which is read at its start only: after a change \
-    restart one node after the other. What must be the same on all of them is `[im]`, `[desk]` and `[[account]]`; `[server]`, \
+    restart one node after the other. What must be the same on all of them is `[im]`, `[desk]`, `[windows]` and `[[account]]`; `[server]`, \
     `[store] connections`, `[jobs]`, `[log]` and `[trace]` may differ. \
     Nodes that differ in the former (secrets aside) warn of it in their logs within a minute.";
 
@@ -55,6 +56,7 @@ pub(crate) struct Config {
     pub(crate) calls: Calls,
     pub(crate) jobs: Jobs,
     pub(crate) desk: Desk,
+    pub(crate) windows: Windows,
     pub(crate) log: Log,
     pub(crate) trace: Trace,
     /// At least one; ids and app ids are unique.
@@ -95,6 +97,15 @@ pub(crate) struct Desk {
     pub(crate) agent_grace: Duration,
     /// How often IM is asked who is online.
     pub(crate) agent_poll: Duration,
+}
+
+/// What WeChat allows, and when agents are warned of its end.
+#[derive(Debug, Clone)]
+pub(crate) struct Windows {
+    /// How many replies after what, for how long.
+    pub(crate) rules: Rules,
+    /// So long before a window closes the agent of a customer who waits is warned; 0: never.
+    pub(crate) warn_before: Duration,
 }
 
 /// Addresses that share the first `prefix` bits; a single address has all of them.

@@ -29,8 +29,11 @@ impl Webhooks {
             Ok(opened) => opened,
             Err(refusal) => return refuse(refusal),
         };
-        if is_before(&opened) {
-            // It only asks whether the message may go; its After webhook is what we keep.
+        // A Before webhook only asks whether the message may go; its After webhook is what we keep.
+        if let ::im::Webhook::BeforeSendMsg(message) = &opened.webhook {
+            return answered(&self.bridge.before(message).await);
+        }
+        if opened.command == ::im::command::BEFORE_SEND_MSG {
             return ok();
         }
         super::offset("im", raw_query, "RequestTime", self.clock.now_s());
@@ -67,13 +70,12 @@ impl Webhooks {
     }
 }
 
-fn is_before(opened: &::im::Opened) -> bool {
-    matches!(opened.webhook, ::im::Webhook::BeforeSendMsg(_))
-        || opened.command == ::im::command::BEFORE_SEND_MSG
+fn ok() -> Response {
+    answered(&::im::Answer::ok())
 }
 
-fn ok() -> Response {
-    answer::exact("application/json; charset=utf-8", ::im::Answer::ok().to_json())
+fn answered(answer: &::im::Answer) -> Response {
+    answer::exact("application/json; charset=utf-8", answer.to_json())
 }
 
 fn refuse(refusal: ::im::Refusal) -> Response {

@@ -47,6 +47,26 @@ pub(super) async fn desk(bridge: Bridge, poll: Duration, mut stop: watch::Receiv
     }
 }
 
+/// Warns agents of windows that are about to close, and counts those that are open.
+pub(super) async fn windows(bridge: Bridge, pause: Duration, mut stop: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = bridge.warn_of_closing().await {
+            tracing::warn!(%error, "agents could not be warned of windows that close");
+        }
+        match bridge.open_windows().await {
+            Ok(open) => {
+                for (account, count) in open {
+                    metrics::gauge!("tsunagi_windows_open", "account" => account).set(count as f64);
+                }
+            }
+            Err(error) => tracing::debug!(%error, "open windows could not be counted"),
+        }
+        if wait(&mut stop, pause).await {
+            return;
+        }
+    }
+}
+
 /// Closes conversations in which nobody has written for long, in small steps.
 pub(super) async fn close_idle(bridge: Bridge, pause: Duration, mut stop: watch::Receiver<bool>) {
     let mut next = String::new();

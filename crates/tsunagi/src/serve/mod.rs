@@ -104,6 +104,7 @@ impl Gateway {
             tokio::spawn(housekeeping::agents(bridge.clone(), stopped.clone())),
             tokio::spawn(housekeeping::desk(bridge.clone(), config.desk.agent_poll, stopped.clone())),
             tokio::spawn(housekeeping::close_idle(bridge.clone(), config.desk.agent_poll, stopped.clone())),
+            tokio::spawn(housekeeping::windows(bridge.clone(), config.desk.agent_poll, stopped.clone())),
             tokio::spawn(housekeeping::watch_store(store.clone(), readiness, stopped.clone())),
             tokio::spawn(sources::keep(
                 bridge.clone(),

@@ -52,7 +52,7 @@ pub(super) async fn compare_nodes(
             Ok(true) if !told => {
                 told = true;
                 tracing::warn!(
-                    "another node on this database runs with another [im], [desk] or [[account]]; \
+                    "another node on this database runs with another [im], [desk], [windows] or [[account]]; \
                      give all nodes the same file and restart them one by one"
                 );
             }
@@ -69,7 +69,7 @@ pub(super) async fn compare_nodes(
 /// Of what has to be the same on all nodes. Secrets show nothing of themselves and are not compared.
 pub(super) fn fingerprint(config: &Config) -> String {
     let mut hasher = DefaultHasher::new();
-    format!("{:?} {:?} {:?}", config.im, config.desk, config.accounts).hash(&mut hasher);
+    format!("{:?} {:?} {:?} {:?}", config.im, config.desk, config.windows, config.accounts).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 

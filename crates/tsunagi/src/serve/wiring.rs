@@ -46,7 +46,13 @@ pub(crate) fn bridge(
         answer: millis(config.jobs.answer_patience),
         call: config.calls.timeout,
     };
-    let settings = Settings { im_rate: config.im.rate, patience, hours };
+    let settings = Settings {
+        im_rate: config.im.rate,
+        patience,
+        hours,
+        rules: config.windows.rules,
+        warn_before: millis(config.windows.warn_before),
+    };
     Ok(Bridge::new(store, accounts, im, settings, clock, entropy))
 }
 

@@ -45,7 +45,7 @@ async fn f30_f31_closed_windows_and_used_up_counts_are_told_in_words() {
         assert!(world.chat_with(&ghost).await.last().unwrap().contains(words), "{code}");
     }
     world.drained().await;
-    assert_eq!(world.notices().await, 6);
+    assert_eq!(world.notices().await, 8, "and two that said how many replies are left");
     assert_eq!(world.sends_of("answer 6").await, 1, "no retry");
     assert_eq!(world.database.count("SELECT COUNT(*) FROM delivery WHERE state = 'failed'").await, 6);
 }

@@ -3,6 +3,7 @@
 //! Vendor page: <https://www.tencentcloud.com/document/product/1047/34620>
 
 mod accounts;
+mod bulk;
 mod chats;
 mod profiles;
 
@@ -358,6 +359,8 @@ pub(crate) fn fuzz_answer(body: &[u8]) -> bool {
     let _ = read::<wire::OnlineStatusAnswer>(answer.clone());
     let _ = read::<wire::PortraitGetAnswer>(answer.clone());
     let _ = read::<wire::UnreadAnswer>(answer.clone());
+    let _ = read::<wire::BatchSendAnswer>(answer.clone());
+    let _ = read::<wire::IpListAnswer>(answer.clone());
     let _ = read::<wire::HistoryAnswer>(answer);
     true
 }

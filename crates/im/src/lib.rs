@@ -67,6 +67,7 @@ mod history;
 mod json;
 mod lenient;
 mod message;
+mod offline_push;
 mod query;
 mod receive;
 mod send;
@@ -85,15 +86,19 @@ pub use element::{Element, ImageInfo, Other};
 pub use error_code::{ErrorCode, Verdict, describe, known_codes, verdict};
 pub use history::{HistoryMessage, HistoryPage, HistoryQuery};
 pub use message::C2cMessage;
+pub use offline_push::{AndroidPush, ApnsPush, OfflinePush};
 pub use query::Query;
 pub use receive::{Credentials, MAX_BODY, Opened, Refusal, open};
-pub use send::{DeleteResult, FORBID_AFTER_CALLBACK, FORBID_BEFORE_CALLBACK, SendMsg, Sent};
+pub use send::{BatchMsg, BatchSent, DeleteResult, ImportMsg, SendMsg, Sent};
+pub use send::{FORBID_AFTER_CALLBACK, FORBID_BEFORE_CALLBACK};
+pub use send::{NO_LAST_MSG, NO_MSG_CHECK, NO_UNREAD, WITH_MUTE_NOTIFICATIONS};
 pub use signature::{callback_signature, callback_signature_matches};
 pub use user_id::{MAX_USER_ID, is_valid_user_id};
 pub use usersig::{Claims, UserSigError, sign, verify};
 pub use webhook::{
-    AfterSend, KickedDevice, MsgReport, MsgWithDraw, StateChange, StateInfo, UnreadableReason, Webhook,
-    command,
+    AfterSend, GroupAfterSend, GroupAt, GroupMessage, GroupMsgSeq, GroupRecall, GroupSendException,
+    KickedDevice, MsgExtension, MsgReport, MsgWithDraw, PortraitSet, RequestOverLimit, StateChange,
+    StateInfo, UnreadableReason, Webhook, command,
 };
 
 /// For the fuzz targets: what a call makes of an answer's body, without a network.

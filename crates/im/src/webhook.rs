@@ -12,7 +12,13 @@ use crate::json::{self, JsonError};
 use crate::lenient;
 use crate::message::C2cMessage;
 
-/// The names of the commands that are typed here.
+mod app;
+mod group;
+
+pub use app::{MsgExtension, PortraitSet, RequestOverLimit};
+pub use group::{GroupAfterSend, GroupAt, GroupMessage, GroupMsgSeq, GroupRecall, GroupSendException};
+
+/// The names of the commands: those that are typed here, and [`ALL`](command::ALL).
 pub mod command {
     /// Before a one-to-one message is delivered.
     pub const BEFORE_SEND_MSG: &str = "C2C.CallbackBeforeSendMsg";
@@ -24,6 +30,59 @@ pub mod command {
     pub const AFTER_MSG_WITHDRAW: &str = "C2C.CallbackAfterMsgWithDraw";
     /// A user's device came or went.
     pub const STATE_CHANGE: &str = "State.StateChange";
+    /// The extension of a one-to-one message was changed.
+    pub const AFTER_C2C_MSG_EXTENSION: &str = "C2C.CallbackAfterC2CMsgExtension";
+    /// Before a group message is delivered.
+    pub const GROUP_BEFORE_SEND_MSG: &str = "Group.CallbackBeforeSendMsg";
+    /// After a group message was sent.
+    pub const GROUP_AFTER_SEND_MSG: &str = "Group.CallbackAfterSendMsg";
+    /// A group message was not sent.
+    pub const GROUP_SEND_MSG_EXCEPTION: &str = "Group.CallbackSendMsgException";
+    /// Group messages were recalled.
+    pub const GROUP_AFTER_RECALL_MSG: &str = "Group.CallbackAfterRecallMsg";
+    /// A profile was changed.
+    pub const PORTRAIT_SET: &str = "Profile.CallbackPortraitSet";
+    /// A REST call is made too often.
+    pub const REQUEST_OVER_LIMIT: &str = "Alert.RequestOverLimit";
+
+    /// Every command of the vendor's list, by kind. The console has a switch for each.
+    pub const ALL: &[&str] = &[
+        BEFORE_SEND_MSG,
+        AFTER_SEND_MSG,
+        AFTER_MSG_REPORT,
+        AFTER_MSG_WITHDRAW,
+        AFTER_C2C_MSG_EXTENSION,
+        STATE_CHANGE,
+        PORTRAIT_SET,
+        "Sns.CallbackPrevFriendAdd",
+        "Sns.CallbackPrevFriendResponse",
+        "Sns.CallbackFriendAdd",
+        "Sns.CallbackFriendDelete",
+        "Sns.CallbackBlackListAdd",
+        "Sns.CallbackBlackListDelete",
+        GROUP_BEFORE_SEND_MSG,
+        GROUP_AFTER_SEND_MSG,
+        GROUP_SEND_MSG_EXCEPTION,
+        GROUP_AFTER_RECALL_MSG,
+        "Group.CallbackBeforeCreateGroup",
+        "Group.CallbackAfterCreateGroup",
+        "Group.CallbackBeforeApplyJoinGroup",
+        "Group.CallbackBeforeInviteJoinGroup",
+        "Group.CallbackAfterNewMemberJoin",
+        "Group.CallbackAfterMemberExit",
+        "Group.CallbackAfterGroupFull",
+        "Group.CallbackAfterGroupDestroyed",
+        "Group.CallbackAfterGroupInfoChanged",
+        "Group.CallbackOnMemberStateChange",
+        "Group.CallbackAfterReadReceipt",
+        "Group.CallbackAfterChangeGroupOwner",
+        REQUEST_OVER_LIMIT,
+        "ContentCallback.ResultNotify",
+        "Bot.OnC2CMessage",
+        "Bot.OnGroupMessage",
+        "Push.OfflinePush",
+        "Push.AllMemberPush",
+    ];
 }
 
 /// A webhook. Everything that comes is one of these: parsing never fails.
@@ -40,7 +99,22 @@ pub enum Webhook {
     AfterMsgWithDraw(MsgWithDraw),
     /// `State.StateChange`.
     StateChange(StateChange),
-    /// Any other command, or none.
+    /// `C2C.CallbackAfterC2CMsgExtension`.
+    MsgExtension(MsgExtension),
+    /// `Group.CallbackBeforeSendMsg`: the answer decides whether the message is delivered.
+    GroupBeforeSendMsg(GroupMessage),
+    /// `Group.CallbackAfterSendMsg`, for messages that were sent.
+    GroupAfterSendMsg(GroupAfterSend),
+    /// `Group.CallbackSendMsgException`, for messages that were not.
+    GroupSendMsgException(GroupSendException),
+    /// `Group.CallbackAfterRecallMsg`.
+    GroupAfterRecallMsg(GroupRecall),
+    /// `Profile.CallbackPortraitSet`.
+    PortraitSet(PortraitSet),
+    /// `Alert.RequestOverLimit`.
+    RequestOverLimit(RequestOverLimit),
+    /// Any other command of [`command::ALL`] (their pages give no table of fields that could be relied on), any
+    /// command beyond it, or none; and one outside `C2C.` and `State.` whose fields are not as documented.
     Unknown {
         /// The command; empty when neither body nor query has one.
         command: String,
@@ -218,9 +292,26 @@ impl Webhook {
             command::AFTER_MSG_REPORT => typed(&mut fields).map(Webhook::AfterMsgReport),
             command::AFTER_MSG_WITHDRAW => typed(&mut fields).map(Webhook::AfterMsgWithDraw),
             command::STATE_CHANGE => typed(&mut fields).map(Webhook::StateChange),
-            _ => return Webhook::Unknown { command, body: Value::Object(fields) },
+            _ => return Webhook::beside(command, fields),
         };
         typed.unwrap_or(Webhook::Unreadable { command, reason: UnreadableReason::Fields })
+    }
+
+    /// A webhook that is not about a one-to-one chat or a user's state. Nobody's message is lost with it, so
+    /// one with other fields than documented is kept whole rather than called unreadable.
+    fn beside(command: String, mut fields: Map<String, Value>) -> Webhook {
+        let whole = fields.clone();
+        let typed = match command.as_str() {
+            command::AFTER_C2C_MSG_EXTENSION => typed(&mut fields).map(Webhook::MsgExtension),
+            command::GROUP_BEFORE_SEND_MSG => typed(&mut fields).map(Webhook::GroupBeforeSendMsg),
+            command::GROUP_AFTER_SEND_MSG => typed(&mut fields).map(Webhook::GroupAfterSendMsg),
+            command::GROUP_SEND_MSG_EXCEPTION => typed(&mut fields).map(Webhook::GroupSendMsgException),
+            command::GROUP_AFTER_RECALL_MSG => typed(&mut fields).map(Webhook::GroupAfterRecallMsg),
+            command::PORTRAIT_SET => typed(&mut fields).map(Webhook::PortraitSet),
+            command::REQUEST_OVER_LIMIT => typed(&mut fields).map(Webhook::RequestOverLimit),
+            _ => None,
+        };
+        typed.unwrap_or(Webhook::Unknown { command, body: Value::Object(whole) })
     }
 
     /// `CallbackCommand`; may be empty when the webhook is unknown or unreadable.
@@ -231,6 +322,13 @@ impl Webhook {
             Webhook::AfterMsgReport(_) => command::AFTER_MSG_REPORT,
             Webhook::AfterMsgWithDraw(_) => command::AFTER_MSG_WITHDRAW,
             Webhook::StateChange(_) => command::STATE_CHANGE,
+            Webhook::MsgExtension(_) => command::AFTER_C2C_MSG_EXTENSION,
+            Webhook::GroupBeforeSendMsg(_) => command::GROUP_BEFORE_SEND_MSG,
+            Webhook::GroupAfterSendMsg(_) => command::GROUP_AFTER_SEND_MSG,
+            Webhook::GroupSendMsgException(_) => command::GROUP_SEND_MSG_EXCEPTION,
+            Webhook::GroupAfterRecallMsg(_) => command::GROUP_AFTER_RECALL_MSG,
+            Webhook::PortraitSet(_) => command::PORTRAIT_SET,
+            Webhook::RequestOverLimit(_) => command::REQUEST_OVER_LIMIT,
             Webhook::Unknown { command, .. } | Webhook::Unreadable { command, .. } => command,
         }
     }
@@ -243,6 +341,13 @@ impl Webhook {
             Webhook::AfterMsgReport(report) => serde_json::to_value(report),
             Webhook::AfterMsgWithDraw(recall) => serde_json::to_value(recall),
             Webhook::StateChange(change) => serde_json::to_value(change),
+            Webhook::MsgExtension(extension) => serde_json::to_value(extension),
+            Webhook::GroupBeforeSendMsg(message) => serde_json::to_value(message),
+            Webhook::GroupAfterSendMsg(after) => serde_json::to_value(after),
+            Webhook::GroupSendMsgException(exception) => serde_json::to_value(exception),
+            Webhook::GroupAfterRecallMsg(recall) => serde_json::to_value(recall),
+            Webhook::PortraitSet(set) => serde_json::to_value(set),
+            Webhook::RequestOverLimit(alert) => serde_json::to_value(alert),
             Webhook::Unknown { body, .. } => return body.clone(),
             Webhook::Unreadable { .. } => return Value::Null,
         };
@@ -273,6 +378,9 @@ impl Webhook {
             Webhook::AfterMsgWithDraw(r) => key(0, sdk_app_id, command, &[&r.from, &r.to, &r.msg_key]),
             Webhook::StateChange(StateChange { event_time: Some(ms), info, .. }) => {
                 key(ms / 1000, sdk_app_id, command, &[&info.user_id, &ms.to_string(), &info.action])
+            }
+            Webhook::GroupAfterSendMsg(GroupAfterSend { message: m, msg_seq, msg_time, .. }) => {
+                key(*msg_time, sdk_app_id, command, &[&m.group_id, &msg_seq.to_string()])
             }
             _ => {
                 let app = sdk_app_id.to_string();

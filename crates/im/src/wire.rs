@@ -1,10 +1,12 @@
 //! The requests and answers of the REST API as they are on the wire, for the client and for simulators.
 //!
-//! The body of [`SENDMSG`] is a [`SendMsg`](crate::SendMsg), that of [`ADMIN_GETROAMMSG`] a
+//! The body of [`SENDMSG`] is a [`SendMsg`](crate::SendMsg), that of [`BATCHSENDMSG`] a [`BatchMsg`](crate::BatchMsg), that of
+//! [`IMPORTMSG`] an [`ImportMsg`](crate::ImportMsg), and that of [`ADMIN_GETROAMMSG`] a
 //! [`HistoryQuery`](crate::HistoryQuery).
 
 use serde::{Deserialize, Serialize};
 
+use crate::element::Element;
 use crate::history::HistoryMessage;
 use crate::lenient;
 
@@ -32,6 +34,14 @@ pub const GET_C2C_UNREAD_MSG_NUM: &str = "/v4/openim/get_c2c_unread_msg_num";
 pub const ACCOUNT_DELETE: &str = "/v4/im_open_login_svc/account_delete";
 /// Path of the call that sends a one-to-one message.
 pub const SENDMSG: &str = "/v4/openim/sendmsg";
+/// Path of the call that sends a message to many.
+pub const BATCHSENDMSG: &str = "/v4/openim/batchsendmsg";
+/// Path of the call that imports a message of another time.
+pub const IMPORTMSG: &str = "/v4/openim/importmsg";
+/// Path of the call that changes a message.
+pub const MODIFY_C2C_MSG: &str = "/v4/openim/modify_c2c_msg";
+/// Path of the call that tells IM's own addresses.
+pub const GET_IP_LIST: &str = "/v4/ConfigSvc/GetIPList";
 /// Path of the call that reads the history of a conversation.
 pub const ADMIN_GETROAMMSG: &str = "/v4/openim/admin_getroammsg";
 
@@ -214,6 +224,9 @@ pub struct PortraitGetAnswer {
     /// The profiles.
     #[serde(rename = "UserProfileItem", default)]
     pub profiles: Vec<UserProfile>,
+    /// The accounts whose profile could not be read.
+    #[serde(rename = "Fail_Account", default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<String>,
 }
 
 /// The profile of one account.
@@ -225,8 +238,11 @@ pub struct UserProfile {
     /// 0 when it could be read.
     #[serde(rename = "ResultCode", deserialize_with = "lenient::number")]
     pub result_code: i64,
+    /// In words.
+    #[serde(rename = "ResultInfo", default, deserialize_with = "lenient::text")]
+    pub result_info: String,
     /// Its fields.
-    #[serde(rename = "ProfileItem", default)]
+    #[serde(rename = "ProfileItem", default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<ProfileItem>,
 }
 
@@ -272,6 +288,15 @@ pub struct OnlineStatusRequest {
     /// At most 500.
     #[serde(rename = "To_Account")]
     pub users: Vec<String>,
+    /// Whether each platform is told apart.
+    #[serde(
+        rename = "IsNeedDetail",
+        default,
+        deserialize_with = "lenient::flag",
+        serialize_with = "lenient::flag_as_number",
+        skip_serializing_if = "std::ops::Not::not"
+    )]
+    pub detail: bool,
 }
 
 /// Answer of [`QUERY_ONLINE_STATUS`].
@@ -300,6 +325,20 @@ pub struct StatusItem {
     /// The name of the same in older pages.
     #[serde(rename = "State", default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// The same by platform, when asked for.
+    #[serde(rename = "Detail", default, skip_serializing_if = "Vec::is_empty")]
+    pub detail: Vec<PlatformStatus>,
+}
+
+/// How one user is reached on one platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlatformStatus {
+    /// `iPhone`, `Android`, `Web`, `PC`, `iPad` or `Mac`.
+    #[serde(rename = "Platform")]
+    pub platform: String,
+    /// As [`StatusItem::status`].
+    #[serde(rename = "Status", alias = "State", default, deserialize_with = "lenient::text")]
+    pub status: String,
 }
 
 /// An account of which nothing is known.
@@ -366,6 +405,51 @@ pub struct SendMsgAnswer {
     /// The message's id.
     #[serde(rename = "MsgKey")]
     pub msg_key: String,
+}
+
+/// Answer of [`BATCHSENDMSG`]. `ActionStatus` is `SomeError` where some failed; the code is 0 all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchSendAnswer {
+    /// Whether it was done.
+    #[serde(flatten)]
+    pub envelope: Envelope,
+    /// The message's id.
+    #[serde(rename = "MsgKey", default, deserialize_with = "lenient::text")]
+    pub msg_key: String,
+    /// Who did not get it.
+    #[serde(rename = "ErrorList", default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<StatusError>,
+}
+
+/// Body of [`MODIFY_C2C_MSG`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModifyRequest {
+    /// Sender of the message.
+    #[serde(rename = "From_Account")]
+    pub from: String,
+    /// Its recipient.
+    #[serde(rename = "To_Account")]
+    pub to: String,
+    /// Its id.
+    #[serde(rename = "MsgKey")]
+    pub msg_key: String,
+    /// What it is made of from now on; missing to leave it.
+    #[serde(rename = "MsgBody", default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Vec<Element>>,
+    /// What is attached to it from now on; missing to leave it.
+    #[serde(rename = "CloudCustomData", default, skip_serializing_if = "Option::is_none")]
+    pub cloud_custom_data: Option<String>,
+}
+
+/// Answer of [`GET_IP_LIST`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IpListAnswer {
+    /// Whether it was done.
+    #[serde(flatten)]
+    pub envelope: Envelope,
+    /// Addresses and ranges (CIDR).
+    #[serde(rename = "IPList")]
+    pub list: Vec<String>,
 }
 
 /// Answer of [`ADMIN_GETROAMMSG`]; the client reads its entries one by one, so that a broken one costs no other.

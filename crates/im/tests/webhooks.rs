@@ -109,6 +109,44 @@ fn f48_unknown_commands_are_kept_whole() {
     assert!(matches!(opened("", "{}").webhook, Webhook::Unknown { command, .. } if command.is_empty()));
 }
 
+/// Nobody's message hangs on these, so whatever they hold is kept, and none is an alarm.
+#[test]
+fn f48_webhooks_beside_the_chats_are_kept_whole_when_their_fields_are_not_as_documented() {
+    for command in im::command::ALL
+        .iter()
+        .filter(|name| !name.starts_with("C2C.Callback") && !name.starts_with("State."))
+    {
+        for body in [
+            json!({"CallbackCommand": command}),
+            json!({"CallbackCommand": command, "GroupId": 7, "From_Account": null, "Random": "x"}),
+            json!({"CallbackCommand": command, "GroupId": "g", "From_Account": "a", "Random": 1, "MsgBody": "no array"}),
+        ] {
+            let webhook = opened("", body.to_string()).webhook;
+            let (kept, sent) = (webhook.to_value(), body.as_object().expect("an object"));
+            assert!(sent.iter().all(|(name, value)| kept[name] == *value), "{body}");
+            assert!(!matches!(webhook, Webhook::Unreadable { .. }), "{body}");
+        }
+    }
+}
+
+#[test]
+fn a_group_message_is_told_apart_by_its_number_and_other_webhooks_by_their_bytes() {
+    let group = |seq: u64, info: &str| {
+        let body = json!({"CallbackCommand": "Group.CallbackAfterSendMsg", "GroupId": "g", "Type": "Work", "From_Account": "a",
+            "Random": 1, "MsgSeq": seq, "MsgTime": 1_700_000_500, "MsgBody": [], "EventTime": info});
+        opened("", body.to_string()).webhook.dedup_key(1, body.to_string().as_bytes())
+    };
+    assert_eq!(group(12, "1700000500123"), group(12, "1700000500999"), "a repetition, whatever its bytes");
+    assert_ne!(group(12, "1700000500123"), group(13, "1700000500123"));
+    let set = |nick: &str| {
+        let body = json!({"CallbackCommand": "Profile.CallbackPortraitSet", "From_Account": "a", "EventTime": 1_700_000_500_123_i64,
+            "ProfileItem": [{"Tag": "Tag_Profile_IM_Nick", "Value": nick}]});
+        opened("", body.to_string()).webhook.dedup_key(1, body.to_string().as_bytes())
+    };
+    assert_eq!(set("x"), set("x"));
+    assert_ne!(set("x"), set("y"));
+}
+
 #[test]
 fn f48_unknown_elements_are_kept_whole_beside_known_ones() {
     let items = json!([

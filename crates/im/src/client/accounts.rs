@@ -47,6 +47,15 @@ pub enum Presence {
 }
 
 impl Presence {
+    fn of(word: &str) -> Presence {
+        match word {
+            "Online" => Presence::Online,
+            "PushOnline" => Presence::PushOnline,
+            "Offline" => Presence::Offline,
+            _ => Presence::Unknown,
+        }
+    }
+
     /// Whether a message gets somebody's attention now.
     pub fn is_reachable(self) -> bool {
         matches!(self, Presence::Online | Presence::PushOnline)
@@ -60,6 +69,9 @@ pub struct OnlineStatus {
     pub user_id: String,
     /// How the user is now, or IM's error code (70107: there is no such account).
     pub presence: Result<Presence, i64>,
+    /// The same by platform (`iPhone`, `Android`, `Web`, `PC`, `iPad`, `Mac`); only from
+    /// [`Client::online_status_by_platform`].
+    pub platforms: Vec<(String, Presence)>,
 }
 
 impl Client {
@@ -143,26 +155,49 @@ impl Client {
         random: u32,
         now_s: i64,
     ) -> Result<Vec<OnlineStatus>, CallError> {
-        let body = wire::OnlineStatusRequest {
-            users: user_ids.iter().map(|user_id| (*user_id).to_owned()).collect(),
-        };
+        self.presence_of(user_ids, false, random, now_s).await
+    }
+
+    /// As [`Client::online_status`], with each platform told apart.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::online_status`].
+    #[tracing::instrument(name = "im.query_online_status", skip_all)]
+    pub async fn online_status_by_platform(
+        &self,
+        user_ids: &[&str],
+        random: u32,
+        now_s: i64,
+    ) -> Result<Vec<OnlineStatus>, CallError> {
+        self.presence_of(user_ids, true, random, now_s).await
+    }
+
+    async fn presence_of(
+        &self,
+        user_ids: &[&str],
+        detail: bool,
+        random: u32,
+        now_s: i64,
+    ) -> Result<Vec<OnlineStatus>, CallError> {
+        let users = user_ids.iter().map(|user_id| (*user_id).to_owned()).collect();
+        let body = wire::OnlineStatusRequest { users, detail };
         let answer = self.call(wire::QUERY_ONLINE_STATUS, &body, user_ids, random, now_s).await?;
         let answer: wire::OnlineStatusAnswer = read(answer)?;
         if answer.results.is_empty() && answer.errors.is_empty() && !user_ids.is_empty() {
             return Err(CallError::Unclear(Fault::Unreadable));
         }
         let known = answer.results.into_iter().map(|item| {
-            let presence = match item.status.or(item.state).as_deref() {
-                Some("Online") => Presence::Online,
-                Some("PushOnline") => Presence::PushOnline,
-                Some("Offline") => Presence::Offline,
-                _ => Presence::Unknown,
-            };
-            OnlineStatus { user_id: item.user_id, presence: Ok(presence) }
+            let presence = Presence::of(&item.status.or(item.state).unwrap_or_default());
+            let platforms = item.detail.into_iter();
+            let platforms = platforms.map(|one| (one.platform, Presence::of(&one.status))).collect();
+            OnlineStatus { user_id: item.user_id, presence: Ok(presence), platforms }
         });
-        let unknown = answer.errors.into_iter();
-        let unknown =
-            unknown.map(|item| OnlineStatus { user_id: item.user_id, presence: Err(item.error_code) });
+        let unknown = answer.errors.into_iter().map(|item| OnlineStatus {
+            user_id: item.user_id,
+            presence: Err(item.error_code),
+            platforms: Vec::new(),
+        });
         Ok(known.chain(unknown).collect())
     }
 }

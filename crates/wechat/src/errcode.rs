@@ -138,7 +138,7 @@ const TABLE: &[(i64, Verdict, &str)] = {
         (48003, Config, "the account has not agreed to the terms of mass messages"),
         (48004, Config, "the call is forbidden to this account as a penalty"),
         (48006, Park, "quotas cannot be cleared any more this month"),
-        (48008, Config, "the account has no permission for this kind of message"),
+        (48008, Drop, "the account has no permission for this kind of message"),
         (48017, Config, "the address of WeChat's server is out of date: check DNS"),
         (50001, Config, "the customer has not authorised this call"),
         (50002, Drop, "the customer's account is restricted"),
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn f36_permanent_errors_are_never_retried() {
-        for code in [40003, 43004, 50002, 48002, 50005, 70000] {
+        for code in [40003, 43004, 50002, 48002, 48008, 50005, 70000] {
             assert_eq!(verdict(code), Verdict::Drop, "{code}");
         }
         for code in [40013, 40125, 40164, 48001] {

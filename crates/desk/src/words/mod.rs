@@ -14,7 +14,7 @@ mod snapshot;
 pub use kinds::{Kind, kind, late};
 pub use labels::{direction_label, outcome_label, state_label};
 pub use notices::{Notice, notice};
-pub use reasons::{reason_label, reason_words};
+pub use reasons::{reason_label, reason_words, waiting_words};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! What the gateway tells an agent, in the chat with the customer.
 
 use super::kinds::span;
-use super::{Language, SIGNATURE, reason_words};
+use super::{Language, SIGNATURE, reason_words, waiting_words};
 use crate::{Millis, Reason};
 
 /// A notice to an agent.
@@ -91,7 +91,7 @@ pub fn notice(language: Language, notice: Notice<'_>) -> String {
             ),
         ),
         Notice::Delayed { excerpt, reason } => {
-            let why = reason_words(language, reason);
+            let why = waiting_words(language, reason);
             language.pick(
                 format!("仍在等待发送：「{excerpt}」。{why}问题解决后会自动发送，请不要重复发送。"),
                 format!(
@@ -120,7 +120,7 @@ pub fn notice(language: Language, notice: Notice<'_>) -> String {
         ),
         Notice::NotYours { owner } => language.pick(
             format!(
-                "您的回复已转给客户。这位客户由客服 {owner} 负责，客户的来信会发给对方；请先与对方沟通。"
+                "您的回复已转给客户。这位客户由客服 {owner} 负责，客户发来的消息会送到对方那里；请先与对方沟通。"
             ),
             format!(
                 "返信はお客様へ送ります。このお客様の担当は {owner} で、お客様からのメッセージはそちらに届きます。先に連絡を取り合ってください。"
@@ -156,14 +156,14 @@ pub fn notice(language: Language, notice: Notice<'_>) -> String {
             format!("While you were offline this customer was given to {to}."),
         ),
         Notice::RepliesLeft { left: 0, .. } => language.pick(
-            "已送达。微信允许的回复条数已用完，客户再次来信之前无法再回复。".into(),
+            "已送达。微信允许的回复条数已用完，客户再次发来消息之前无法再回复。".into(),
             "届きました。WeChatが許す返信はこれで最後です。お客様からの次のメッセージまで返信できません。".into(),
             "Delivered. That was the last reply that WeChat allows; the next one can go out after the customer writes again.".into(),
         ),
         Notice::RepliesLeft { left, lasts } => {
             let span = span(language, lasts);
             language.pick(
-                format!("已送达。客户再次来信之前，{span}内还可以回复 {left} 条。"),
+                format!("已送达。客户再次发来消息之前，{span}内还可以回复 {left} 条。"),
                 format!("届きました。お客様からの次のメッセージまで、あと{span}以内に {left} 件返信できます。"),
                 format!("Delivered. Until the customer writes again WeChat allows {left} more, within {span}."),
             )
@@ -171,7 +171,7 @@ pub fn notice(language: Language, notice: Notice<'_>) -> String {
         Notice::ClosesSoon { lasts } => {
             let span = span(language, lasts);
             language.pick(
-                format!("客户还在等待回复，而微信的回复时限将在 {span}后结束；之后要等客户再次来信才能回复。"),
+                format!("客户还在等待回复，而微信的回复时限将在 {span}后结束；之后要等客户再次发来消息才能回复。"),
                 format!(
                     "お客様が返信を待っています。WeChatで返信できるのはあと{span}です。それを過ぎると、お客様からの次のメッセージまで返信できません。"
                 ),

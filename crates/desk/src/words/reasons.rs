@@ -10,6 +10,30 @@ pub fn reason_words(language: Language, reason: Reason) -> &'static str {
     language.pick(zh, ja, en).1
 }
 
+/// Why a delivery still waits, and what to do meanwhile. It goes out by itself, so unlike [`reason_words`] this never asks
+/// the agent to send it again.
+pub fn waiting_words(language: Language, reason: Reason) -> &'static str {
+    match reason {
+        Reason::Busy => language.pick("微信系统繁忙。", "WeChatが混み合っています。", "WeChat is busy."),
+        Reason::TooFast => language.pick(
+            "短时间内发送过多，微信要求稍候。",
+            "短い時間に送信が集中したため、WeChatから待つよう求められています。",
+            "Too much was sent in a short time, and WeChat asks to wait.",
+        ),
+        Reason::QuotaUsedUp => language.pick(
+            "公众号今天的接口调用次数已用完，要到明天才能发送；如急需发送，请联系管理员重置额度。",
+            "アカウントの本日の送信枠を使い切ったため、明日まで送れません。お急ぎの場合は、管理者に枠のリセットを依頼してください。",
+            "The account's quota for today is used up, so it has to wait until tomorrow; if it is urgent, ask your administrator to reset the quota.",
+        ),
+        Reason::Unreachable => language.pick(
+            "一直无法连接微信，请通知管理员。",
+            "WeChatに接続できません。管理者に知らせてください。",
+            "WeChat cannot be reached; tell your administrator.",
+        ),
+        other => reason_words(language, other),
+    }
+}
+
 /// The short name of a reason, for pages and lists.
 pub fn reason_label(language: Language, reason: Reason) -> &'static str {
     let [zh, ja, en] = row(reason);
@@ -39,7 +63,7 @@ fn row(reason: Reason) -> [(&'static str, &'static str); 3] {
             ),
         ],
         Reason::WindowClosed => [
-            ("超过回复期限", "微信的48小时回复期限已过，请等客户再次来信后回复。"),
+            ("超过回复期限", "微信的48小时回复期限已过，请等客户再次发来消息后回复。"),
             (
                 "返信期限切れ",
                 "WeChatの返信期限（48時間）が過ぎています。お客様から次のメッセージが来たら返信できます。",
@@ -50,7 +74,7 @@ fn row(reason: Reason) -> [(&'static str, &'static str); 3] {
             ),
         ],
         Reason::CountUsedUp => [
-            ("回复条数用完", "本次可回复的条数已用完，请等客户再次来信后回复。"),
+            ("回复条数用完", "本次可回复的条数已用完，请等客户再次发来消息后回复。"),
             (
                 "返信件数の上限",
                 "返信できる件数を使い切りました。お客様から次のメッセージが来たら返信できます。",
@@ -63,11 +87,11 @@ fn row(reason: Reason) -> [(&'static str, &'static str); 3] {
         Reason::TooFewLeft => [
             (
                 "剩余条数不够",
-                "这条回复要拆成多条消息发送，超过了微信现在还允许的条数，因此一条也没有发出；请缩短后重发，或等客户再次来信。",
+                "这条回复要拆成多条消息发送，超过了微信现在还允许的条数，因此一条也没有发出；请缩短后重发，或等客户再次发来消息。",
             ),
             (
                 "残り件数不足",
-                "この返信は複数のメッセージに分かれ、WeChatが今許している残り件数を超えるため、まったく送っていません。短くして送り直すか、お客様からの次のメッセージをお待ちください。",
+                "この返信は複数のメッセージに分かれ、WeChatで今送れる件数を超えるため、一通も送っていません。短くして送り直すか、お客様からの次のメッセージをお待ちください。",
             ),
             (
                 "too few replies left",
@@ -75,7 +99,10 @@ fn row(reason: Reason) -> [(&'static str, &'static str); 3] {
             ),
         ],
         Reason::CustomerRefuses => [
-            ("客户拒收", "客户已关闭接收该公众号的消息，无法发送；请等客户主动来信，或改用其他联系方式。"),
+            (
+                "客户拒收",
+                "客户已关闭接收该公众号的消息，无法发送；请等客户主动发来消息，或改用其他联系方式。",
+            ),
             (
                 "受信拒否",
                 "お客様がこのアカウントからの受信をオフにしています。お客様からの連絡を待つか、別の方法でご連絡ください。",
@@ -135,7 +162,10 @@ fn row(reason: Reason) -> [(&'static str, &'static str); 3] {
             ),
         ],
         Reason::QuotaUsedUp => [
-            ("当日额度用完", "公众号今天的接口调用次数已用完；请明天再发，急需时请管理员重置额度。"),
+            (
+                "当日额度用完",
+                "公众号今天的接口调用次数已用完，请明天再发；如急需发送，请联系管理员重置额度。",
+            ),
             (
                 "本日の上限",
                 "アカウントの本日の送信枠を使い切りました。明日もう一度お送りください。お急ぎの場合は、管理者に枠のリセットを依頼してください。",
@@ -321,7 +351,7 @@ fn row(reason: Reason) -> [(&'static str, &'static str); 3] {
             ("小程序无效", "小程序未关联该公众号，或页面无效。请改用文字，并通知管理员。"),
             (
                 "ミニプログラム無効",
-                "ミニプログラムがアカウントに関連付けられていないか、ページが正しくありません。文字でお送りになり、管理者に知らせてください。",
+                "ミニプログラムがアカウントに関連付けられていないか、ページが正しくありません。文字でお送りいただき、管理者に知らせてください。",
             ),
             (
                 "mini program not valid",

@@ -69,6 +69,21 @@ fn every_notice_is_signed_whole_and_fits_in_every_language() {
     }
 }
 
+/// What waits goes out by itself: no words may ask for it to be sent again, and every reason is said in its language.
+#[test]
+fn what_waits_is_not_to_be_sent_again() {
+    for reason in [Reason::Busy, Reason::TooFast, Reason::QuotaUsedUp, Reason::Unreachable] {
+        let words =
+            Language::ALL.map(|language| notice(language, Notice::Delayed { excerpt: EXCERPT, reason }));
+        let again = ["再发", "もう一度", "send it again later", "send it again tomorrow", "send it again in"];
+        for text in &words {
+            assert!(!again.iter().any(|asked| text.contains(asked)), "{text}");
+        }
+        assert!(words[0].contains("请不要重复发送") && words[1].contains("送り直さないで"), "{words:?}");
+        assert!(words[2].ends_with("please do not send it again."), "{words:?}");
+    }
+}
+
 #[test]
 fn every_reason_has_sentences_and_a_name_of_its_own() {
     for language in Language::ALL {
@@ -99,8 +114,15 @@ fn page() -> String {
     {
         let _ = write!(page, "\n## {title}\n\n### Notices to agents\n\n| notice | words |\n| --- | --- |\n");
         for (name, which) in notices() {
-            let reason = matches!(which, Notice::Failed { reason, .. } | Notice::Delayed { reason, .. } if reason != Reason::Busy);
-            if !reason {
+            let shown = match which {
+                Notice::Failed { reason, .. } => reason == Reason::Busy,
+                Notice::Delayed { reason, .. } => {
+                    reason == Reason::Setup
+                        || waiting_words(language, reason) != reason_words(language, reason)
+                }
+                _ => true,
+            };
+            if shown {
                 let words = notice(language, which).replace('\n', "<br>");
                 let _ = writeln!(page, "| {name} | {words} |");
             }

@@ -14,7 +14,7 @@ async fn f30_f31_closed_windows_and_used_up_counts_are_told_in_words() {
     for n in 1..=6 {
         world.agent_says(&ghost, &format!("answer {n}")).await;
     }
-    world.notice("未送达：「answer 6」。本次可回复的条数已用完，请等客户再次来信后回复。").await;
+    world.notice("未送达：「answer 6」。本次可回复的条数已用完，请等客户再次发来消息后回复。").await;
     world.opened(OPENID, "another question").await;
     world.agent_says(&ghost, "answer 7").await;
     world.customer_sees("answer 7").await;

@@ -59,6 +59,9 @@ fn draft(world: &World, admin: &str, request: &Value, body_len: usize) -> Result
     if sync.is_some_and(|sync| !sync.is_u64()) {
         return refuse(90031);
     }
+    if request.get("OfflinePushInfo").is_some_and(|push| !is_push_info(push)) {
+        return refuse(90043);
+    }
     let body = request.get("MsgBody").cloned().unwrap_or_default();
     check_body(&body)?;
     let forbidden = |name: &str| {
@@ -103,6 +106,24 @@ fn number(value: Option<&Value>) -> Option<Option<u32>> {
     }
 }
 
+/// §5.4: texts where texts belong, numbers where numbers do, everything optional.
+fn is_push_info(push: &Value) -> bool {
+    let well_formed = |object: &Value, numbers: &[&str], objects: &[&str]| {
+        object.as_object().is_some_and(|fields| {
+            fields.iter().all(|(name, value)| match name.as_str() {
+                name if numbers.contains(&name) => value.is_u64(),
+                name if objects.contains(&name) => value.is_object(),
+                _ => value.is_string(),
+            })
+        })
+    };
+    let numbers = ["VIVOClassification", "ExtAsHuaweiIntentParam", "BadgeMode", "MutableContent"];
+    well_formed(push, &["PushFlag"], &["AndroidInfo", "ApnsInfo"])
+        && ["AndroidInfo", "ApnsInfo"]
+            .iter()
+            .all(|name| push.get(name).is_none_or(|info| well_formed(info, &numbers, &[])))
+}
+
 /// §5: an array of `{"MsgType": String, "MsgContent": Object}`, at most one custom element.
 pub(super) fn check_body(body: &Value) -> Result<(), Refused> {
     let Some(elements) = body.as_array() else { return Err(Refused::new(90007)) };
@@ -136,6 +157,22 @@ pub(super) fn check_body(body: &Value) -> Result<(), Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_offline_push_has_texts_numbers_and_two_objects() {
+        let full = json!({"PushFlag": 0, "Title": "t", "Desc": "d", "Ext": "{}", "AndroidInfo": {"Sound": "a.mp3", "VIVOClassification": 1},
+            "ApnsInfo": {"BadgeMode": 1, "Title": "t", "MutableContent": 1}});
+        assert!(is_push_info(&full) && is_push_info(&json!({})));
+        for wrong in [
+            json!("text"),
+            json!({"PushFlag": "0"}),
+            json!({"Title": 1}),
+            json!({"AndroidInfo": "x"}),
+            json!({"ApnsInfo": {"BadgeMode": "1"}}),
+        ] {
+            assert!(!is_push_info(&wrong), "{wrong}");
+        }
+    }
 
     #[test]
     fn bodies_of_the_wrong_shape_have_their_codes() {

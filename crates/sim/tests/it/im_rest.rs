@@ -145,6 +145,8 @@ async fn sendmsg_refuses_what_the_tables_say() {
         (with("MsgBody", json!({})), 90007),
         (with("SyncOtherMachine", json!("1")), 90031),
         (with("MsgTimeStamp", json!("1")), 90006),
+        (with("MsgLifeTime", json!("60")), 90044),
+        (with("OfflinePushInfo", json!({"AndroidInfo": "loud"})), 90043),
         (with("MsgBody", text_body(&"字".repeat(4096))), 93000),
     ];
     for (message, expected) in cases {
@@ -156,12 +158,14 @@ async fn sendmsg_refuses_what_the_tables_say() {
 async fn f55_too_many_calls_a_second_are_refused() {
     let webhook = Webhook::im(0).await;
     let (sim, control) = im(&webhook, |_| ()).await;
-    control.configure(json!({"rate": 3})).await.unwrap();
+    control.configure(json!({"rate": 1})).await.unwrap();
     let mut codes = Vec::new();
-    for n in 0..5 {
+    // On a machine so busy that a call takes a second each one passes; not fifty of them in a row.
+    while codes.last() != Some(&60007) && codes.len() < 50 {
+        let n = codes.len() as u32;
         codes.push(code(&sim, SEND, relay("你好", n, n)).await);
     }
-    assert!(codes[..3].iter().all(|code| *code == 0) && codes.contains(&60007), "{codes:?}");
+    assert!(codes[0] == 0 && codes.last() == Some(&60007), "{codes:?}");
     control.advance_clock(1000).await.unwrap();
     assert_eq!(code(&sim, SEND, relay("你好", 9, 9)).await, 0);
 }

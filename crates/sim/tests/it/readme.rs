@@ -17,9 +17,23 @@ fn files(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2).filter(|word| word.ends_with(".rs"))
 }
 
-fn is_there(file: &str) -> bool {
+fn text(file: &str) -> Option<String> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.join("tests").join(file).is_file() || here.join("src").join(file).is_file()
+    let read = |folder: &str| std::fs::read_to_string(here.join(folder).join(file)).ok();
+    read("tests").or_else(|| read("src"))
+}
+
+fn is_there(file: &str) -> bool {
+    text(file).is_some()
+}
+
+/// The numbers of failure cases that a cell names after a file: "`it/push.rs` f17" gives `it/push.rs` and `f17`.
+fn cases(cell: &str) -> impl Iterator<Item = (&str, &str)> {
+    cell.split(", ").filter_map(|place| {
+        let (file, case) = place.split_once("` ")?;
+        let is_case = case.len() == 3 && case.starts_with('f');
+        is_case.then(|| (file.trim_start_matches('`'), case))
+    })
 }
 
 fn check(heading: &str, items: u32) {
@@ -31,6 +45,13 @@ fn check(heading: &str, items: u32) {
         assert!(files(tested).count() > 0, "no test is named for: {item}");
         for file in files(built).chain(files(tested)) {
             assert!(is_there(file), "{file}, named for: {item}");
+        }
+        for file in files(tested) {
+            assert!(text(file).unwrap().contains("test]"), "{file} has no test, named for: {item}");
+        }
+        for (file, case) in cases(tested) {
+            let names_it = text(file).unwrap().contains(&format!("fn {case}_"));
+            assert!(names_it, "{file} has no test of {case}, named for: {item}");
         }
     }
     for n in 1..=items {

@@ -53,19 +53,45 @@ fn every_link_between_documents_leads_somewhere() {
     }
 }
 
-/// The numbers in the names of the tests of a file: `fn f09_f10_bodies()` gives 9 and 10.
-fn numbers(source: &str) -> impl Iterator<Item = u32> {
-    source.split("fn f").skip(1).flat_map(|rest| {
-        let name = rest.split('(').next().unwrap_or_default();
-        let mut numbers = Vec::new();
-        for word in name.split('_') {
-            match word.trim_start_matches('f').parse() {
-                Ok(number) if word.len() <= 3 => numbers.push(number),
-                _ => break,
+/// The numbers in the names of the tests of a file: `fn f09_f10_bodies` gives 9 and 10, after a vector's too (`v7_f18_…`). Only
+/// what the harness runs counts: a function with a test attribute (or the store's `story!`, which makes one for each engine)
+/// right above it, outside comments and texts, and not one that is ignored.
+fn numbers(source: &str) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    let (mut is_test, mut is_ignored) = (false, false);
+    for line in source.lines().map(str::trim_start) {
+        match line {
+            _ if ["#[test]", "#[tokio::test", "story! {"].iter().any(|start| line.starts_with(start)) => {
+                is_test = true;
+            }
+            _ if line.starts_with("#[ignore") => is_ignored = true,
+            _ if line.starts_with('#') || line.starts_with("//") => {}
+            _ => {
+                let name = line.trim_start_matches("async ").strip_prefix("fn ").unwrap_or_default();
+                if is_test && !is_ignored {
+                    let words = name.split(['(', '<']).next().unwrap_or_default().split('_');
+                    numbers.extend(words.take_while(|word| word.len() <= 3).filter_map(|word| {
+                        word.strip_prefix('f').filter(|digits| digits.len() == 2)?.parse::<u32>().ok()
+                    }));
+                }
+                (is_test, is_ignored) = (false, false);
             }
         }
-        numbers
-    })
+    }
+    numbers
+}
+
+#[test]
+fn only_tests_that_run_count() {
+    let comment = "/// #[test]\n/// fn f01_said() {}\nfn helper() {}";
+    let helper = "fn f02_is_no_test() {}";
+    let ignored = "#[test]\n#[ignore = \"later\"]\nfn f03_never_runs() {}";
+    let tests = "#[test]\nfn f04_f05_both() {}\n#[tokio::test(flavor = \"multi_thread\")]\nasync fn v8_f06_vector() {}";
+    let proptest = "    #[test]\n    fn f07_property(x in 0..1) {}\n#[test]\nfn f8_f123_form_f09() {}";
+    assert_eq!([comment, helper, ignored].map(numbers), [const { Vec::new() }; 3]);
+    assert_eq!(numbers(tests), [4, 5, 6]);
+    assert_eq!(numbers(proptest), [7]);
+    assert_eq!(numbers("story! {\n    async fn f10_on_each_engine(db: &Db) {"), [10]);
 }
 
 fn sources(folder: &Path, all: &mut Vec<PathBuf>) {
@@ -92,7 +118,9 @@ fn every_failure_case_has_a_test_or_a_reason() {
     for row in table.lines().filter_map(|line| line.strip_prefix("| F")) {
         let cells: Vec<&str> = row.split(" | ").collect();
         let number: u32 = cells[0].parse().unwrap();
-        let excused = cells[2].starts_with("*Not ours") || cells[2].starts_with("*Not yet");
+        // Typing hints and recalls may come later than all others.
+        let later = [58, 59].contains(&number) && cells[2].starts_with("*Not yet:* ");
+        let excused = later || cells[2].strip_prefix("*Not ours:* ").is_some_and(|why| why.len() > 20);
         assert!(tested.contains(&number) || excused, "F{number} has neither a test nor a reason");
         listed.push(number);
     }

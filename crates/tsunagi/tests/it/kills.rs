@@ -89,12 +89,12 @@ where
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f01_killed_at_every_named_point_on_sqlite() {
+async fn f01_f44_killed_at_every_named_point_on_sqlite() {
     at_every_point(3, |point| killed_at(Engine::Sqlite, point)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f01_killed_at_every_named_point_on_postgres() {
+async fn f01_f44_killed_at_every_named_point_on_postgres() {
     if engines().contains(&Engine::Postgres) {
         at_every_point(3, |point| killed_at(Engine::Postgres, point)).await;
     }

@@ -110,3 +110,28 @@ async fn a_userid_that_im_deleted_within_three_months_raises_the_generation() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f64_without_name_and_picture_each_customer_has_a_readable_name_that_stays() {
+    let world = Setup::new(Engine::Sqlite).start().await;
+    for n in 0..3 {
+        world.opened(&customer(n), &format!("hello {n}")).await;
+    }
+    let names = async || {
+        let state = world.control.get("/sim/state").await.unwrap();
+        (0..3).map(|n| state["im"]["accounts"][customer(n)]["nick"].as_str().unwrap().to_owned()).collect()
+    };
+    let first: Vec<String> = names().await;
+    for name in &first {
+        let (account, who) = name.split_once(" · ").unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(account, "shop");
+        assert!(who.len() == 4 && who.bytes().all(|b| b.is_ascii_hexdigit()), "{name}");
+    }
+    let distinct: std::collections::BTreeSet<_> = first.iter().collect();
+    assert_eq!(distinct.len(), 3, "{first:?}");
+    for n in 0..3 {
+        world.control.say(&world.app_id(), &customer(n), &format!("again {n}")).await.unwrap();
+        world.agent_sees(&format!("again {n}")).await;
+    }
+    assert_eq!(names().await, first);
+}

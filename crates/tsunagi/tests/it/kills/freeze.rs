@@ -47,7 +47,7 @@ async fn frozen_at(point: &'static str) -> Result<(), String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f06_frozen_at_every_named_point_while_another_takes_over() {
+async fn f44_frozen_at_every_named_point_while_another_takes_over() {
     if engines().contains(&Engine::Postgres) {
         // Most of their time they only wait.
         at_every_point(6, frozen_at).await;

@@ -94,12 +94,12 @@ async fn kill_at_random(engine: Engine) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f01_twenty_random_kills_on_sqlite() {
+async fn f01_f44_twenty_random_kills_on_sqlite() {
     kill_at_random(Engine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f01_twenty_random_kills_on_postgres() {
+async fn f01_f44_twenty_random_kills_on_postgres() {
     if engines().contains(&Engine::Postgres) {
         kill_at_random(Engine::Postgres).await;
     }

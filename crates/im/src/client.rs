@@ -218,23 +218,7 @@ impl Client {
         now_s: i64,
     ) -> Result<HistoryPage, CallError> {
         let hidden = [query.operator.as_str(), query.peer.as_str()];
-        let mut answer = self.call(wire::ADMIN_GETROAMMSG, query, &hidden, random, now_s).await?;
-        let list = match answer.remove("MsgList") {
-            Some(Value::Array(list)) => list,
-            None | Some(Value::Null) => Vec::new(),
-            Some(_) => return Err(CallError::Unclear(Fault::Unreadable)),
-        };
-        let count = list.len();
-        let read_one = |item| serde_json::from_value::<HistoryMessage>(item).ok();
-        let messages: Vec<_> = list.into_iter().filter_map(read_one).collect();
-        let answer: wire::HistoryAnswer = read(answer)?;
-        Ok(HistoryPage {
-            complete: answer.complete,
-            unreadable: count - messages.len(),
-            messages,
-            last_msg_time: answer.last_msg_time,
-            last_msg_key: answer.last_msg_key,
-        })
+        history_page(self.call(wire::ADMIN_GETROAMMSG, query, &hidden, random, now_s).await?)
     }
 
     /// Makes a call and, when IM says that the UserSig is stale, once more with a new one.
@@ -323,6 +307,26 @@ fn judge(body: &[u8], hidden: &[&str]) -> Result<Map<String, Value>, CallError> 
     }
 }
 
+/// The page; an entry that cannot be read costs no other.
+fn history_page(mut answer: Map<String, Value>) -> Result<HistoryPage, CallError> {
+    let list = match answer.remove("MsgList") {
+        Some(Value::Array(list)) => list,
+        None | Some(Value::Null) => Vec::new(),
+        Some(_) => return Err(CallError::Unclear(Fault::Unreadable)),
+    };
+    let count = list.len();
+    let read_one = |item| serde_json::from_value::<HistoryMessage>(item).ok();
+    let messages: Vec<_> = list.into_iter().filter_map(read_one).collect();
+    let answer: wire::HistoryAnswer = read(answer)?;
+    Ok(HistoryPage {
+        complete: answer.complete,
+        unreadable: count - messages.len(),
+        messages,
+        last_msg_time: answer.last_msg_time,
+        last_msg_key: answer.last_msg_key,
+    })
+}
+
 fn read<T: for<'de> Deserialize<'de>>(answer: Map<String, Value>) -> Result<T, CallError> {
     serde_json::from_value(Value::Object(answer)).map_err(|_| CallError::Unclear(Fault::Unreadable))
 }
@@ -361,6 +365,15 @@ pub(crate) fn fuzz_answer(body: &[u8]) -> bool {
     let _ = read::<wire::UnreadAnswer>(answer.clone());
     let _ = read::<wire::BatchSendAnswer>(answer.clone());
     let _ = read::<wire::IpListAnswer>(answer.clone());
-    let _ = read::<wire::HistoryAnswer>(answer);
+    let entries = answer.get("MsgList").and_then(Value::as_array).map_or(0, Vec::len);
+    if let Ok(page) = history_page(answer) {
+        assert_eq!(page.messages.len() + page.unreadable, entries, "every entry is counted");
+        for message in &page.messages {
+            let written = serde_json::to_value(message).expect("a message can be written");
+            let again: HistoryMessage = serde_json::from_value(written).expect("and read again");
+            assert_eq!(&again, message);
+            assert!(message.dedup_key(1).len() < 1024, "a dedup key has a bound");
+        }
+    }
     true
 }

@@ -183,6 +183,9 @@ impl fmt::Debug for Client {
 }
 
 #[cfg(fuzzing)]
+pub(crate) use media::fuzz_download;
+
+#[cfg(fuzzing)]
 pub(crate) fn fuzz_answer(body: &[u8]) -> bool {
     let Ok(answer) = answer::judge(body, &["oSECRET"]) else { return false };
     let _ = (users::followers(&answer), users::user_info(&answer), users::users_info(&answer));

@@ -126,4 +126,14 @@ pub mod fuzzing {
     pub fn answer(body: &[u8]) -> bool {
         crate::client::fuzz_answer(body)
     }
+
+    /// Tells a file from what came in its place, and reads its name. `None` for what is no file.
+    pub fn download(
+        content_type: &str,
+        disposition: &str,
+        bytes: &[u8],
+        max_bytes: usize,
+    ) -> Option<crate::MediaFile> {
+        crate::client::fuzz_download(content_type, disposition, bytes, max_bytes)
+    }
 }

@@ -135,4 +135,24 @@ mod tests {
         assert!(sources.allow("shop", inside) && !sources.allow("shop", outside));
         assert!(sources.allow("second", outside));
     }
+
+    proptest::proptest! {
+        /// Whatever a stranger writes there: it ends, and without a trusted proxy it says nothing.
+        #[test]
+        fn f25_no_header_makes_a_panic_or_moves_an_untrusted_peer(
+            values in proptest::collection::vec(proptest::collection::vec(0x20_u8..=0xff, 0..80), 0..4),
+            forwarded in proptest::bool::ANY,
+        ) {
+            let name = if forwarded { FORWARDED } else { X_FORWARDED_FOR };
+            let mut headers = HeaderMap::new();
+            for value in values.iter().filter_map(|bytes| bytes.as_slice().try_into().ok()) {
+                headers.append(&name, value);
+            }
+            let network = |address: &str, prefix| Network { address: address.parse().unwrap(), prefix };
+            let peer: IpAddr = "203.0.113.9".parse().unwrap();
+            proptest::prop_assert_eq!(behind(peer, &headers, &[network("10.0.0.0", 8)]), peer);
+            let everybody = [network("0.0.0.0", 0), network("::", 0)];
+            let _ = behind(peer, &headers, &everybody);
+        }
+    }
 }

@@ -208,27 +208,33 @@ impl Client {
         let file_name = header(response.headers(), CONTENT_DISPOSITION.as_str()).and_then(|v| file_name(&v));
         // An error must be readable whatever small limit is set.
         let bytes = read(response, max_bytes.max(MAX_SMALL)).await?;
-        if bytes.is_empty() {
-            return Err(CallError::Unclear(Fault::Empty));
-        }
-        let says_text = content_type.as_deref().is_some_and(is_text);
-        let start = bytes.trim_ascii_start();
-        if start.starts_with(b"{") && (says_text || bytes.len() <= MAX_SMALL) {
-            match answer::judge(&bytes, hidden) {
-                // Some file that happens to begin with a brace.
-                Err(CallError::Unclear(Fault::Unreadable)) if !says_text => {}
-                judged => return judged.map(Body::Answer),
-            }
-        }
-        let is_page = start.starts_with(b"<");
-        if is_page || (says_text && MediaFormat::of(&bytes).is_none()) {
-            return Err(unreadable());
-        }
-        if bytes.len() > max_bytes {
-            return Err(CallError::Unclear(Fault::TooLarge));
-        }
-        Ok(Body::File(MediaFile { bytes, content_type, file_name }))
+        sort(MediaFile { bytes, content_type, file_name }, max_bytes, hidden)
     }
+}
+
+/// Tells a file from the JSON, or a proxy's page, that came in its place.
+fn sort(file: MediaFile, max_bytes: usize, hidden: &[&str]) -> Result<Body, CallError> {
+    let bytes = &file.bytes;
+    if bytes.is_empty() {
+        return Err(CallError::Unclear(Fault::Empty));
+    }
+    let says_text = file.content_type.as_deref().is_some_and(is_text);
+    let start = bytes.trim_ascii_start();
+    if start.starts_with(b"{") && (says_text || bytes.len() <= MAX_SMALL) {
+        match answer::judge(bytes, hidden) {
+            // Some file that happens to begin with a brace.
+            Err(CallError::Unclear(Fault::Unreadable)) if !says_text => {}
+            judged => return judged.map(Body::Answer),
+        }
+    }
+    let is_page = start.starts_with(b"<");
+    if is_page || (says_text && MediaFormat::of(bytes).is_none()) {
+        return Err(unreadable());
+    }
+    if bytes.len() > max_bytes {
+        return Err(CallError::Unclear(Fault::TooLarge));
+    }
+    Ok(Body::File(file))
 }
 
 /// What comes back where a file was asked for.
@@ -265,4 +271,22 @@ fn file_name(disposition: &str) -> Option<String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     let fits = !name.is_empty() && name.len() <= 255 && !name.starts_with('.') && name.bytes().all(plain);
     fits.then(|| name.to_owned())
+}
+
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_download(
+    content_type: &str,
+    disposition: &str,
+    bytes: &[u8],
+    max_bytes: usize,
+) -> Option<MediaFile> {
+    let (content_type, file_name) = (Some(content_type.to_owned()), file_name(disposition));
+    match sort(MediaFile { bytes: bytes.to_vec(), content_type, file_name }, max_bytes, &["oSECRET"]) {
+        Ok(Body::File(file)) => Some(file),
+        Ok(Body::Answer(answer)) => {
+            let _ = (answer.optional("video_url"), answer.optional("down_url"), answer.objects("news_item"));
+            None
+        }
+        Err(_) => None,
+    }
 }

@@ -34,7 +34,7 @@ impl Bridge {
             Ok(Ok(Some((account, language, reason)))) => {
                 metrics::counter!("tsunagi_refused_before_total", "account" => account, "reason" => reason.as_str())
                     .increment(1);
-                Answer::refuse(code(reason), &reason_words(language, reason))
+                Answer::refuse(code(reason), reason_words(language, reason))
             }
             Ok(Ok(None)) => Answer::ok(),
             Ok(Err(error)) => {

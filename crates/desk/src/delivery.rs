@@ -5,6 +5,7 @@
 //! adds them to its own clock.
 
 use crate::Reason;
+use crate::mailbox::Parked;
 use serde::{Deserialize, Serialize};
 
 /// Where a delivery stands. `Sent`, `Failed` and `Unsure` are final.
@@ -17,6 +18,8 @@ pub enum DeliveryState {
     Sending,
     /// A call towards IM had no clear end; the history will tell.
     Checking,
+    /// Cannot go out now: it is in the customer's mailbox until the customer writes next.
+    Parked,
     /// Taken by the other side.
     Sent,
     /// Provably not sent, and not to be tried again.
@@ -32,6 +35,7 @@ impl DeliveryState {
             DeliveryState::Waiting => "waiting",
             DeliveryState::Sending => "sending",
             DeliveryState::Checking => "checking",
+            DeliveryState::Parked => "parked",
             DeliveryState::Sent => "sent",
             DeliveryState::Failed => "failed",
             DeliveryState::Unsure => "unsure",
@@ -41,7 +45,9 @@ impl DeliveryState {
     /// Reads the word back; `None` for a word that is no state.
     pub fn parse(word: &str) -> Option<DeliveryState> {
         use DeliveryState::*;
-        [Waiting, Sending, Checking, Sent, Failed, Unsure].into_iter().find(|state| state.as_str() == word)
+        [Waiting, Sending, Checking, Parked, Sent, Failed, Unsure]
+            .into_iter()
+            .find(|state| state.as_str() == word)
     }
 
     /// Whether nothing more will happen to it.
@@ -80,6 +86,8 @@ pub enum Next {
     RetryIn(i64),
     /// Look into the other side's history after so many milliseconds, then decide.
     CheckIn(i64),
+    /// Wait in the customer's mailbox for their next message.
+    Park(Parked),
     /// Final: provably not sent.
     Failed(Reason),
     /// Final: nobody knows.
@@ -132,6 +140,17 @@ pub fn after_relay(tried: Tried, past: Past) -> Next {
         Tried::Missing => past.retry(backoff(past, 5_000, 300_000), Reason::ImAccountMissing),
         Tried::Setup(reason) => past.retry(backoff(past, 5_000, 300_000), reason),
         Tried::Never(reason) => Next::Failed(reason),
+    }
+}
+
+impl Next {
+    /// The same, where an answer that came too late may wait for the customer's next message.
+    pub fn parking(self) -> Next {
+        match self {
+            Next::Failed(Reason::WindowClosed) => Next::Park(Parked::WindowClosed),
+            Next::Failed(Reason::CountUsedUp) => Next::Park(Parked::CountUsedUp),
+            next => next,
+        }
     }
 }
 
@@ -207,8 +226,22 @@ mod tests {
     }
 
     #[test]
+    fn f30_only_what_comes_too_late_is_parked() {
+        for reason in Reason::ALL {
+            match Next::Failed(*reason).parking() {
+                Next::Park(why) => assert_eq!(why.reason(), Some(*reason)),
+                next => assert!(
+                    next == Next::Failed(*reason)
+                        && !matches!(reason, Reason::WindowClosed | Reason::CountUsedUp)
+                ),
+            }
+        }
+        assert_eq!(Next::Unsure.parking(), Next::Unsure);
+    }
+
+    #[test]
     fn states_read_back() {
-        for word in ["waiting", "sending", "checking", "sent", "failed", "unsure"] {
+        for word in ["waiting", "sending", "checking", "parked", "sent", "failed", "unsure"] {
             assert_eq!(DeliveryState::parse(word).unwrap().as_str(), word);
         }
         assert_eq!(DeliveryState::parse("lost"), None);

@@ -2,7 +2,7 @@
 //!
 //! Start with [`delivery`]: what a delivery may become and what follows from one try of it. The other
 //! modules are one rule each: [`ghost`] (who stands for a customer), [`split`] (how a long text is cut),
-//! [`window`] (how many replies are left),
+//! [`window`] (how many replies are left), [`mailbox`] (how answers that waited go into one reply),
 //! [`words`] (what the gateway says to people), [`env`](mod@env) (clock and randomness as arguments).
 
 pub mod codes;
@@ -10,6 +10,7 @@ pub mod delivery;
 pub mod env;
 pub mod ghost;
 mod id;
+pub mod mailbox;
 mod reason;
 pub mod routing;
 pub mod split;

@@ -122,6 +122,8 @@ reasons! {
     /// The app demands that two users are friends.
     ImNotFriends = "im_not_friends",
 
+    /// It waited in the mailbox for as long as it may, and the customer did not write.
+    NotFetched = "not_fetched",
     /// An earlier part of the same message failed or is unsure, so this one was not sent.
     EarlierPart = "earlier_part",
     /// The operator took it off its lane (`tsunagi jobs drop`).

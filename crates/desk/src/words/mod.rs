@@ -10,11 +10,13 @@ mod notices;
 mod reasons;
 #[cfg(test)]
 mod snapshot;
+mod taps;
 
 pub use kinds::{Kind, kind, late};
 pub use labels::{direction_label, outcome_label, state_label};
 pub use notices::{Notice, notice};
 pub use reasons::{reason_label, reason_words, waiting_words};
+pub use taps::{Tap, tap, tap_says};
 
 use serde::{Deserialize, Serialize};
 

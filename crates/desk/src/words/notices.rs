@@ -2,6 +2,7 @@
 
 use super::kinds::span;
 use super::{Language, SIGNATURE, reason_words, waiting_words};
+use crate::mailbox::Parked;
 use crate::{Millis, Reason};
 
 /// A notice to an agent.
@@ -65,6 +66,18 @@ pub enum Notice<'a> {
     ClosesSoon {
         /// In so many milliseconds.
         lasts: Millis,
+    },
+    /// An answer cannot go out now; it is kept for the customer's next message.
+    Parked {
+        /// The beginning of the agent's words.
+        excerpt: &'a str,
+        /// Why it cannot go out now.
+        why: Parked,
+    },
+    /// An answer of which the agent heard that it is kept has been delivered.
+    Delivered {
+        /// The beginning of the agent's words.
+        excerpt: &'a str,
     },
 }
 
@@ -180,6 +193,49 @@ pub fn notice(language: Language, notice: Notice<'_>) -> String {
                 ),
             )
         }
+        Notice::Parked { excerpt, why } => {
+            let why = parked_words(language, why);
+            language.pick(
+                format!("已留存，客户下次来信时送达：「{excerpt}」。{why}请不要重复发送。"),
+                format!(
+                    "お客様が次に書き込んだときに届きます：「{excerpt}」。{why}送り直さないでください。"
+                ),
+                format!(
+                    "Kept, and delivered when the customer writes next: “{excerpt}”. {why} Please do not send it again."
+                ),
+            )
+        }
+        Notice::Delivered { excerpt } => language.pick(
+            format!("留存的回复已送达：「{excerpt}」。"),
+            format!("お預かりしていた返信が届きました：「{excerpt}」。"),
+            format!("The answer that was kept has been delivered: “{excerpt}”."),
+        ),
     };
     format!("{SIGNATURE}{words}")
+}
+
+/// Why an answer waits, as a sentence.
+fn parked_words(language: Language, why: Parked) -> &'static str {
+    match why {
+        Parked::WindowClosed => language.pick(
+            "微信的48小时回复期限已过。",
+            "WeChatの返信期限（48時間）が過ぎています。",
+            "WeChat's 48-hour reply window is closed.",
+        ),
+        Parked::CountUsedUp => language.pick(
+            "本次可回复的条数已用完。",
+            "返信できる件数を使い切りました。",
+            "The replies that WeChat allows are used up.",
+        ),
+        Parked::Passive => language.pick(
+            "该公众号不能主动发送消息。",
+            "このアカウントからは、お客様のメッセージへの返信しか送れません。",
+            "This account can only reply to what the customer writes.",
+        ),
+        Parked::Behind => language.pick(
+            "前面还有待发送的回复。",
+            "先に待っている返信があります。",
+            "Earlier answers are still waiting.",
+        ),
+    }
 }

@@ -484,6 +484,17 @@ fn row(reason: Reason) -> [(&'static str, &'static str); 3] {
                 "The IM app checks that users are friends; ask your administrator to switch that off.",
             ),
         ],
+        Reason::NotFetched => [
+            ("等待超时", "客户一直没有再来信，等待期已过，因此没有发送；客户来信后如仍需要，请再发一次。"),
+            (
+                "待機期限切れ",
+                "お客様からのメッセージがないまま待機期限が過ぎたため、送っていません。次にメッセージが来たとき、必要ならもう一度お送りください。",
+            ),
+            (
+                "customer did not write",
+                "The customer did not write again in time, so it was not sent; send it again when they do, if it is still needed.",
+            ),
+        ],
         Reason::EarlierPart => [
             ("前段未送达", "前面的部分未送达，因此没有发送；请处理后把其余内容再发一次。"),
             (

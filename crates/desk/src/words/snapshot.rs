@@ -1,6 +1,7 @@
 //! Goes over the whole catalogue: what must hold for every sentence, and `docs/WORDS.md`, where a person can read all.
 
 use super::*;
+use crate::mailbox::Parked;
 use crate::{DeliveryState, Direction, Reason};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -26,6 +27,10 @@ fn notices() -> Vec<(String, Notice<'static>)> {
         ("no reply left".to_owned(), Notice::RepliesLeft { left: 0, lasts: 46 * 3_600_000 }),
         ("window closes soon".to_owned(), Notice::ClosesSoon { lasts: 7_200_000 }),
     ];
+    for why in Parked::ALL {
+        all.push((format!("parked: {}", why.as_str()), Notice::Parked { excerpt, why }));
+    }
+    all.push(("delivered after all".to_owned(), Notice::Delivered { excerpt }));
     for reason in Reason::ALL {
         all.push((format!("failed: {}", reason.as_str()), Notice::Failed { excerpt, reason: *reason }));
         all.push((format!("delayed: {}", reason.as_str()), Notice::Delayed { excerpt, reason: *reason }));
@@ -43,10 +48,11 @@ const KINDS: [(&str, Kind); 7] = [
     ("unsupported", Kind::Unsupported),
 ];
 
-const STATES: [DeliveryState; 6] = [
+const STATES: [DeliveryState; 7] = [
     DeliveryState::Waiting,
     DeliveryState::Sending,
     DeliveryState::Checking,
+    DeliveryState::Parked,
     DeliveryState::Sent,
     DeliveryState::Failed,
     DeliveryState::Unsure,
@@ -143,6 +149,10 @@ fn page() -> String {
         for way in [Direction::In, Direction::Out] {
             let _ = writeln!(page, "| direction `{}` | {} |", way.as_str(), direction_label(language, way));
         }
+        for which in Tap::ALL {
+            let _ = writeln!(page, "| tap `{}` | {} |", which.as_str(), tap(language, which));
+        }
+        let _ = writeln!(page, "| tap `says` | {} |", tap_says(language));
         for (name, which) in KINDS {
             let _ = writeln!(page, "| kind `{name}` | {} |", kind(language, which));
         }

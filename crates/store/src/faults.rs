@@ -34,6 +34,19 @@ pub const POINTS: &[&str] = &[
 /// The named points of commands beside `serve`.
 pub const COMMAND_POINTS: &[&str] = &["import.after_plan", "import.after_calls"];
 
+/// The named points of answers that wait for their customer.
+pub const MAILBOX_POINTS: &[&str] = &[
+    "park.before_commit",
+    "park.after_commit",
+    "slot.before_bind",
+    "slot.after_bind",
+    "slot.before_written",
+    "slot.after_written",
+    "settle.before_commit",
+    "settle.after_commit",
+    "unpark.after_commit",
+];
+
 /// Passes a named point.
 #[cfg(feature = "faults")]
 pub fn point(name: &'static str) {
@@ -41,7 +54,7 @@ pub fn point(name: &'static str) {
     static TO_THE_KILL: AtomicU32 = AtomicU32::new(0);
     static TO_THE_FREEZE: AtomicU32 = AtomicU32::new(0);
     debug_assert!(
-        POINTS.iter().chain(COMMAND_POINTS).any(|known| *known == name),
+        POINTS.iter().chain(COMMAND_POINTS).chain(MAILBOX_POINTS).any(|known| *known == name),
         "{name} is not a named point"
     );
     for (variable, passed, signal) in

@@ -1,7 +1,8 @@
 //! SQL and nothing else: one concrete [`Store`] on SQLite or PostgreSQL.
 //!
 //! Start with `ingest.rs` and `batch.rs` (webhooks become durable) and `lane.rs` (work is claimed, fenced and released).
-//! `customer.rs`, `ghost.rs`, `conversation.rs`, `message.rs` and `token.rs` are one table family each.
+//! `customer.rs`, `ghost.rs`, `conversation.rs`, `message.rs`, `mailbox.rs`, `slot.rs` and `token.rs` are one table
+//! family each.
 //! `sql.rs` joins the two drivers, `dialect.rs` holds every place where the engines differ, `writer.rs` the
 //! group commit. What the rows mean is decided in `desk` and `bridge`, not here.
 
@@ -17,12 +18,14 @@ mod ingest;
 mod inspect;
 mod lane;
 mod lent;
+mod mailbox;
 mod message;
 mod migrate;
 mod open;
 mod operator;
 mod purge;
 mod replay;
+mod slot;
 mod sql;
 mod token;
 mod vitals;
@@ -39,11 +42,13 @@ pub use inbox::{InboxRow, Source};
 pub use ingest::{Arrival, Effect, Ingested, Work};
 pub use inspect::{Inspection, Trouble, inspect};
 pub use lane::{Backlog, Job, Lane, NewJob, lane_id};
+pub use mailbox::{Parked, ParkedMessage};
 pub use message::{Delivery, Message, NewMessage, Outcome};
 pub use open::{Options, Store};
 pub use operator::{DROPPED, EndedMessage, OpenJob};
 pub use purge::{Mark, Swept};
 pub use replay::Replayed;
+pub use slot::{ATTEMPTS, DueSlot, Slot};
 pub use sql::{Error, Tx};
 pub use token::StoredToken;
 pub use vitals::{LANES_COUNTED, Queued, Vitals};

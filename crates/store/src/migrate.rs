@@ -10,6 +10,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("../migrations/0003_operations.sql")),
     (4, include_str!("../migrations/0004_import.sql")),
     (5, include_str!("../migrations/0005_windows.sql")),
+    (6, include_str!("../migrations/0006_mailbox.sql")),
 ];
 
 /// The number of the newest migration that this version has.

@@ -7,7 +7,7 @@ use crate::open::{Pool, Store};
 use crate::sql::{Error, rows};
 use desk::Millis;
 
-/// Lanes that one look counts at most. More than so many say the same to an operator.
+/// Lanes, and answers that wait, that one look counts at most. More than so many say the same to an operator.
 pub const LANES_COUNTED: i64 = 10_000;
 
 /// What waits for one account in one direction, as far as counted.
@@ -30,6 +30,8 @@ pub struct Queued {
 pub struct Vitals {
     /// By account and direction; nothing where nothing waits.
     pub waiting: Vec<Queued>,
+    /// Account and answers that wait for its customers, as far as counted.
+    pub parked: Vec<(String, i64)>,
     /// AppID and the end of its access token.
     pub tokens: Vec<(String, Millis)>,
     /// Bytes of the SQLite file and of its write-ahead log.
@@ -40,7 +42,7 @@ impl Store {
     /// Takes a look.
     pub async fn vitals(&self) -> Result<Vitals, Error> {
         type Row = (String, String, i64, i64, Option<i64>);
-        let (waiting, tokens) = self
+        let (waiting, parked, tokens) = self
             .read(|tx| {
                 Box::pin(async move {
                     // The longest waiting ones are counted first.
@@ -56,14 +58,21 @@ impl Store {
                     )?;
                     let tokens =
                         rows!(tx, (String, i64), "SELECT app_id, expires_at FROM token WHERE token <> ''")?;
-                    Ok((waiting, tokens))
+                    let parked = rows!(
+                        tx,
+                        (String, i64),
+                        "SELECT b.account, COUNT(DISTINCT b.message) FROM (SELECT account, message FROM mailbox LIMIT $1) AS b \
+                         GROUP BY b.account",
+                        LANES_COUNTED
+                    )?;
+                    Ok((waiting, parked, tokens))
                 })
             })
             .await?;
         let waiting = waiting.into_iter().filter_map(|(account, direction, lanes, jobs, oldest)| {
             Some(Queued { account, direction, lanes, jobs, oldest: oldest? })
         });
-        Ok(Vitals { waiting: waiting.collect(), tokens, files: self.file_sizes() })
+        Ok(Vitals { waiting: waiting.collect(), parked, tokens, files: self.file_sizes() })
     }
 
     /// Leaves the fingerprint of this node's configuration, and tells whether another node has left another one within

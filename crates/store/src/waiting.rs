@@ -79,6 +79,8 @@ pub struct Ended {
 pub struct Counts {
     /// Jobs that wait.
     pub waiting: i64,
+    /// Parts that wait for their customer's next message.
+    pub parked: i64,
     /// Pushes that could not be read.
     pub unreadable: i64,
     /// Parts that failed.
@@ -241,9 +243,10 @@ impl Store {
                 Box::pin(async move {
                     Ok(row!(
                         tx,
-                        (i64, i64, i64, i64),
+                        (i64, i64, i64, i64, i64),
                         "SELECT \
                            (SELECT COUNT(*) FROM job j JOIN lane l ON l.id = j.lane WHERE ($1 = '' OR l.account = $1) AND j.kind <> 'dropped'), \
+                           (SELECT COUNT(DISTINCT delivery) FROM mailbox WHERE ($1 = '' OR account = $1)), \
                            (SELECT COUNT(*) FROM inbox WHERE kind = 'unreadable' AND ($1 = '' OR account = $1)), \
                            (SELECT COUNT(*) FROM delivery d JOIN message m ON m.id = d.message \
                             WHERE d.state = 'failed' AND ($1 = '' OR m.account = $1)), \
@@ -254,7 +257,7 @@ impl Store {
                 })
             })
             .await?;
-        let (waiting, unreadable, failed, unsure) = counts.unwrap_or_default();
-        Ok(Counts { waiting, unreadable, failed, unsure })
+        let (waiting, parked, unreadable, failed, unsure) = counts.unwrap_or_default();
+        Ok(Counts { waiting, parked, unreadable, failed, unsure })
     }
 }

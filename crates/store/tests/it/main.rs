@@ -13,6 +13,7 @@ mod ghosts;
 mod given;
 mod ingest;
 mod lanes;
+mod mailbox;
 mod opening;
 mod poison;
 mod positions;

@@ -27,6 +27,14 @@ pub struct Account {
     pub waiting: String,
     /// The same when it is known that no agent can be reached; none if empty.
     pub away: String,
+    /// Whether the operator says that it may not call `custom/send`.
+    pub passive: bool,
+    /// Whether an answer that comes too late waits for the customer's next message, and does not fail.
+    pub park: bool,
+    /// How long an answer may wait for that, in milliseconds.
+    pub park_ttl: Millis,
+    /// Of an account that may not call `custom/send`: how long a message of a customer is kept waiting for an answer.
+    pub passive_hold: Duration,
 }
 
 /// What becomes of the ghost of a customer who unfollows.

@@ -5,11 +5,13 @@
 
 use crate::assign::NOT_SERVED;
 use crate::convert::{Told, wechat_outcome};
+use crate::mailbox::UNPARK;
 use crate::token::Trouble;
 use crate::window::Learned;
 use crate::worker::{Held, Step};
 use crate::{Account, Bridge, notice, window};
 use desk::delivery::{Past, after_answer};
+use desk::mailbox::Parked;
 use desk::window::Rules;
 use desk::words::{Notice, excerpt};
 use desk::{Clock, DeliveryState, Entropy, Millis, Next, Reason, Tried};
@@ -25,13 +27,7 @@ impl Bridge {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
             return self.put_off(held, &job, NOT_SERVED).await;
         };
-        let message = job.subject.clone();
-        let deliveries =
-            self.inner.store.read(move |tx| Box::pin(async move { tx.deliveries(&message).await })).await?;
-        let unsent: Vec<Delivery> =
-            deliveries.into_iter().filter(|delivery| delivery.state != DeliveryState::Sent).collect();
-        let cost = u32::try_from(unsent.len()).unwrap_or(u32::MAX);
-        let Some(delivery) = unsent.into_iter().next() else {
+        let Some((delivery, cost)) = self.next_part(&job).await? else {
             return self.finish(held, &job).await;
         };
         match delivery.state {
@@ -44,6 +40,34 @@ impl Bridge {
             // Somebody died with this call under way.
             _ => self.conclude(held, job, &account, &delivery, Next::Unsure, "taken over").await,
         }
+    }
+
+    /// The part of a message whose turn it is, and how many there are from it on. Of one that waited in the mailbox it is what is still to be delivered, and
+    /// what had failed before was told of then.
+    pub(crate) async fn next_part(&self, job: &Job) -> Result<Option<(Delivery, u32)>, Error> {
+        let (message, waited) = (job.subject.clone(), job.kind == UNPARK);
+        let read = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                let parts = tx.deliveries(&message).await?;
+                let mut unsent: Vec<Delivery> = parts
+                    .into_iter()
+                    .filter(|part| match part.state {
+                        DeliveryState::Sent | DeliveryState::Parked => false,
+                        state => !(waited && state.is_final()),
+                    })
+                    .collect();
+                if unsent.is_empty() {
+                    return Ok(None);
+                }
+                let cost = u32::try_from(unsent.len()).unwrap_or(u32::MAX);
+                let mut next = unsent.swap_remove(0);
+                if waited && let Some(words) = tx.parked_words(&next.id).await? {
+                    next.body = words;
+                }
+                Ok(Some((next, cost)))
+            })
+        });
+        read.await
     }
 
     async fn send_answer(
@@ -67,10 +91,14 @@ impl Bridge {
             let next = Next::Failed(Reason::Unreachable);
             return self.conclude(held, job, account, delivery, next, "out of patience").await;
         }
+        if let Some(why) = self.must_wait(held, &job, account).await? {
+            return self.park(held, job, account, delivery, why).await;
+        }
         if let Some((left, why)) = self.inner.pauses.left(&account.id, self.inner.clock.now()) {
             return self.rest(held, job, account, delivery, left, why).await;
         }
-        if self.is_too_much(held, account, cost).await? {
+        // Where what does not fit may wait, the parts that do go out.
+        if !account.park && self.is_too_much(held, account, cost).await? {
             let next = Next::Failed(Reason::TooFewLeft);
             return self.conclude(held, job, account, delivery, next, "more than is left").await;
         }
@@ -94,14 +122,18 @@ impl Bridge {
         let delivery = &Delivery { state: DeliveryState::Sending, ..delivery.clone() };
         held.before_call(self).await?;
         let told = self.call(held, account, delivery, token).await?;
+        if self.learn_permission(account, &told.detail, told.tried == Tried::Done).await? {
+            return self.park(held, job, account, delivery, Parked::Passive).await;
+        }
         self.learn(account, told.tried);
         let mut past = self.answer_past(&job, delivery);
         if told.tried == Tried::Busy {
             // Only what WeChat itself answered counts here, not what never reached it.
             past.tries = self.answered_before(delivery, &told.detail).await? + 1;
         }
-        let step =
-            self.conclude(held, job, account, delivery, after_answer(told.tried, past), &told.detail).await?;
+        let next = after_answer(told.tried, past);
+        let next = if account.park { next.parking() } else { next };
+        let step = self.conclude(held, job, account, delivery, next, &told.detail).await?;
         faults::point("answer.after_outcome");
         Ok(step)
     }
@@ -239,7 +271,7 @@ impl Bridge {
 
     /// Commits how a try ended and what follows from it; the agent is told of failed and unsure in the same
     /// transaction.
-    async fn conclude(
+    pub(crate) async fn conclude(
         &self,
         held: &Held,
         job: Job,
@@ -252,6 +284,7 @@ impl Bridge {
             Next::Sent => (DeliveryState::Sent, None, None),
             Next::RetryIn(delay) => (DeliveryState::Waiting, None, Some(delay)),
             Next::Failed(reason) => (DeliveryState::Failed, Some(reason), None),
+            Next::Park(why) => (DeliveryState::Parked, why.reason(), None),
             Next::Unsure | Next::CheckIn(_) => (DeliveryState::Unsure, None, None),
         };
         self.count(account, &held.lane, delivery, state, reason, detail);
@@ -263,6 +296,7 @@ impl Bridge {
             state,
             reason,
             delay,
+            parked: if let Next::Park(why) = next { Some(why) } else { None },
             detail: detail.to_owned(),
             clock: self.inner.clock.clone(),
             entropy: self.inner.entropy.clone(),
@@ -275,34 +309,36 @@ impl Bridge {
 
 /// How a try ended and what follows from it.
 #[derive(Clone)]
-struct Conclusion {
-    lane: Lane,
-    job: Job,
-    account: Account,
+pub(crate) struct Conclusion {
+    pub(crate) lane: Lane,
+    pub(crate) job: Job,
+    pub(crate) account: Account,
     delivery: Delivery,
     state: DeliveryState,
     reason: Option<Reason>,
     delay: Option<Millis>,
+    parked: Option<Parked>,
     detail: String,
-    clock: Clock,
-    entropy: Entropy,
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
     rules: Rules,
 }
 
 impl Conclusion {
     async fn commit(self, tx: &mut Tx<'_>) -> Result<Step, Error> {
-        let Conclusion { lane, job, account, delivery, state, reason, delay, detail, clock, entropy, rules } =
-            self;
-        if !tx.still_open(&lane, &job, &delivery.id, delivery.state).await? {
+        let Conclusion { lane, job, account, delivery, state, reason, detail, clock, entropy, rules, .. } =
+            &self;
+        let (state, reason) = (*state, *reason);
+        if !tx.still_open(lane, job, &delivery.id, delivery.state).await? {
             // Kept already; or taken over, and then the lane's next statement says so.
             return Ok(Step::Again);
         }
         let now = clock.now();
         let began = tx.attempt_began(&delivery.id).await?;
         tx.lock_customer(&lane.account, &lane.openid).await?;
-        let left = match (began, Learned::from_call(state, &detail)) {
+        let left = match (began, Learned::from_call(state, detail)) {
             (Some(began), Some(learned)) => {
-                Some(window::learn(tx, &rules, &lane, (began, now), learned).await?)
+                Some(window::learn(tx, rules, lane, (began, now), learned).await?)
             }
             _ => None,
         };
@@ -320,21 +356,25 @@ impl Conclusion {
         };
         let author = tx.message(&job.subject).await?.and_then(|message| message.author);
         if let (Some(told), Some(author)) = (told, author) {
-            notice::enqueue(tx, &clock, &entropy, &account, &lane.openid, &author, told).await?;
+            notice::enqueue(tx, clock, entropy, account, &lane.openid, &author, told).await?;
         }
-        tx.fence(&lane).await?;
-        let outcome = Outcome { state, reason, detail: &detail, msg_key: None };
+        let outcome = Outcome { state, reason, detail, msg_key: None };
+        if let Some(why) = self.parked {
+            tx.end_attempt(&delivery.id, outcome, now).await?;
+            return self.park(tx, why).await;
+        }
+        tx.fence(lane).await?;
         tx.end_attempt(&delivery.id, outcome, now).await?;
-        match (delay, state) {
+        match (self.delay, state) {
             (Some(delay), _) => {
-                tx.put_off(&lane, &job, delay).await?;
+                tx.put_off(lane, job, delay).await?;
                 Ok(Step::Released)
             }
             (None, DeliveryState::Sent) if tx.parts_unsent(&job.subject).await? > 0 => Ok(Step::Again),
-            (None, DeliveryState::Sent) => Ok(Step::after_finish(tx.finish(&lane, &job).await?)),
+            (None, DeliveryState::Sent) => self.done(tx, true).await,
             (None, _) => {
                 tx.fail_rest(&job.subject, now).await?;
-                Ok(Step::after_finish(tx.finish(&lane, &job).await?))
+                self.done(tx, false).await
             }
         }
     }

@@ -1,6 +1,8 @@
 //! From a verified webhook to a row of the inbox: its dedup key, its passive reply, and what it asks for.
 
-use crate::{Account, Bridge, act, trace};
+use crate::{Account, Bridge, act, passive, trace};
+use desk::Entropy;
+use desk::words::Tap;
 use sha2::{Digest, Sha256};
 use store::{Arrival, ConversationId, Effect, InboxId, Source, Work};
 use wechat::{Event, Opened, Push, PushBody};
@@ -54,9 +56,11 @@ impl Bridge {
         };
         let mut reply = None;
         let effect = match &push.body {
+            // A tap on a link of ours is nobody's words.
+            PushBody::Message(message) if passive::tap_of(message).is_some() => Some(Effect::Act),
             PushBody::Message(_) => Some(Effect::Write {
                 conversation: ConversationId::new(&self.inner.clock, &self.inner.entropy),
-                waiting: self.passive_text(opened, push, self.first_words(account)),
+                waiting: self.passive_text(opened, push, &self.first_words(account, opened, push)),
             }),
             PushBody::Event(Event::Subscribe { .. }) => {
                 reply = self.passive_text(opened, push, &account.welcome);
@@ -100,9 +104,15 @@ impl Bridge {
         }
     }
 
-    /// What a customer reads who opens a conversation.
-    fn first_words<'a>(&self, account: &'a Account) -> &'a str {
-        if self.nobody_is_there(account) { &account.away } else { &account.waiting }
+    /// What a customer reads who opens a conversation; where answers only go out as replies, with a link that asks for
+    /// them.
+    fn first_words(&self, account: &Account, opened: &Opened, push: &Push) -> String {
+        let words = if self.nobody_is_there(account) { &account.away } else { &account.waiting };
+        if words.is_empty() || !self.is_passive(account) {
+            return words.clone();
+        }
+        let key = push.dedup_key(&account.id, &opened.document);
+        format!("{words}{}", account.link(Tap::Look, &key))
     }
 
     fn passive_text(&self, opened: &Opened, push: &Push, words: &str) -> Option<Vec<u8>> {
@@ -112,12 +122,7 @@ impl Bridge {
         let now = self.inner.clock.now_s();
         let nonce = self.inner.entropy.u32().to_string();
         let reply = push.text_reply(words, now);
-        Some(opened.seal.reply(&reply, now, &nonce, self.printable()))
-    }
-
-    /// Sixteen printable random bytes: the prefix that WeChat's own encryption uses.
-    fn printable(&self) -> [u8; 16] {
-        self.inner.entropy.bytes::<16>().map(|byte| b"0123456789abcdef"[usize::from(byte & 15)])
+        Some(opened.seal.reply(&reply, now, &nonce, printable(&self.inner.entropy)))
     }
 
     /// What a verified webhook of IM becomes in the inbox.
@@ -143,4 +148,9 @@ impl Bridge {
             trace: trace::stored(),
         }
     }
+}
+
+/// Sixteen printable random bytes: the prefix that WeChat's own encryption uses.
+pub(crate) fn printable(entropy: &Entropy) -> [u8; 16] {
+    entropy.bytes::<16>().map(|byte| b"0123456789abcdef"[usize::from(byte & 15)])
 }

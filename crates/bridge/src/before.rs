@@ -78,6 +78,10 @@ impl Bridge {
         if ghost.state == GhostState::Retired || !customer.subscribed {
             return refused(Reason::Unsubscribed);
         }
+        if account.park || self.is_passive(account) {
+            // It waits for the customer's next message then.
+            return Ok(None);
+        }
         let cost = u32::try_from(parts(&message.body).len()).unwrap_or(u32::MAX);
         let estimate = self.estimate(&account.id, &customer.openid).await?;
         match estimate.verdict(cost) {

@@ -20,7 +20,8 @@ impl Bridge {
         if soon == 0 {
             return Ok(0);
         }
-        for account in self.inner.accounts.values() {
+        // Where answers go out as replies alone, no window means anything.
+        for account in self.inner.accounts.values().filter(|account| !self.is_passive(account)) {
             let id = account.id.clone();
             let closing = self.inner.store.read(move |tx| {
                 Box::pin(async move { tx.closing_windows(&id, now, now + soon, STEP).await })

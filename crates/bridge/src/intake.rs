@@ -4,11 +4,11 @@ use crate::act::opened_by_message;
 use crate::assign::NOT_SERVED;
 use crate::convert;
 use crate::worker::{Held, Step};
-use crate::{Account, Bridge, OnUnsubscribe, notice, window};
+use crate::{Account, Bridge, OnUnsubscribe, mailbox, notice, passive, tend, window};
 use desk::split::{IM_TEXT_BYTES, split};
 use desk::window::Action;
 use desk::words::Notice;
-use desk::{Direction, Millis};
+use desk::{Direction, Millis, Reason};
 use store::{DeliveryId, Error, GhostState, Job, MessageId, NewMessage, Tx, faults};
 use wechat::{Event, Push, PushBody};
 
@@ -38,7 +38,11 @@ impl Bridge {
                 if late > LATE {
                     words = format!("{}\n{words}", desk::words::late(account.language, late));
                 }
+                let tap = passive::tap_of(&message).is_some();
                 let taken = Taken { kind, words, source_key, received_at: row.received_at, said_at, action };
+                if tap {
+                    return self.take_tap(held, job, &account, taken).await;
+                }
                 self.take_message(held, job, &account, taken).await
             }
             // What came later has been said before: a late unfollow must not delete the ghost of somebody who is back.
@@ -66,7 +70,7 @@ impl Bridge {
             .collect();
         let message = MessageId::new(clock, entropy);
         let (lane, account, desk) = (held.lane.clone(), account.clone(), self.desk(account));
-        let rules = self.inner.rules;
+        let (rules, passive) = (self.inner.rules, self.is_passive(&account));
         self.inner
             .store
             .write(move |tx| {
@@ -107,6 +111,10 @@ impl Bridge {
                         .await?;
                     }
                     tx.become_job(&lane, &job, "relay", message.as_str()).await?;
+                    if !passive {
+                        let (account, since) = (&lane.account, taken.received_at);
+                        mailbox::enqueue_unpark(tx, account, &lane.openid, &job.subject, since).await?;
+                    }
                     faults::point("intake.before_commit");
                     Ok(())
                 })
@@ -114,6 +122,27 @@ impl Bridge {
             .await?;
         faults::point("intake.after_commit");
         Ok(Step::Again)
+    }
+
+    /// A tap on a link of ours asks for what waits; nobody wrote it, so the agent does not see it.
+    async fn take_tap(&self, held: &Held, job: Job, account: &Account, tap: Taken) -> Result<Step, Error> {
+        let (lane, passive) = (held.lane.clone(), self.is_passive(account));
+        let (rules, now) = (self.inner.rules, self.inner.clock.now());
+        let work = self.inner.store.write(move |tx| {
+            Box::pin(async move {
+                tx.lock_customer(&lane.account, &lane.openid).await?;
+                window::act(tx, &rules, &lane, tap.action, tap.said_at, now).await?;
+                let more = tx.finish(&lane, &job).await?;
+                if !passive {
+                    let (account, openid) = (&lane.account, &lane.openid);
+                    mailbox::enqueue_unpark(tx, account, openid, &job.subject, tap.received_at).await?;
+                }
+                Ok(more)
+            })
+        });
+        let more = work.await?;
+        self.wake();
+        Ok(Step::after_finish(more))
     }
 
     async fn follow(&self, held: &Held, job: Job, account: &Account, said_at: Millis) -> Result<Step, Error> {
@@ -165,6 +194,12 @@ impl Bridge {
                             Notice::CustomerLeft,
                         )
                         .await?;
+                    }
+                    // Without the chat there is nobody to tell: the rows keep what happened.
+                    let told = Some(&account).filter(|of| of.on_unsubscribe == OnUnsubscribe::Keep);
+                    for parked in tx.parked_messages(&lane.account, &lane.openid).await? {
+                        let gone = Reason::Unsubscribed;
+                        tend::fail_parked(tx, &clock, &entropy, told, &parked, gone).await?;
                     }
                     tx.close_conversations(&lane.account, &lane.openid, "unfollow", now).await?;
                     match (ghost, account.on_unsubscribe) {

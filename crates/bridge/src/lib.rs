@@ -3,8 +3,10 @@
 //! [`Bridge::push_arrival`] and [`Bridge::webhook_arrival`] say what a verified webhook asks for; the store
 //! keeps it. [`Worker`] claims lanes and runs their jobs one after another: `intake.rs` (a push becomes a
 //! message), `relay.rs` (a message goes to the agent), `webhook.rs` (an agent's message is taken in),
-//! `answer.rs` (it goes to the customer), `window.rs` (how many replies are left), `before.rs` (an answer that cannot go out is refused at once), `act.rs` (taps and scans), `ghosts.rs` (the customer's IM account comes and goes). `convert/`
-//! is the only place that sees both protocols.
+//! `answer.rs` (it goes to the customer), `window.rs` (how many replies are left), `before.rs` (an answer that cannot go
+//! out is refused at once), `act.rs` (taps and scans), `ghosts.rs` (the customer's IM account comes and goes). What cannot
+//! go out now waits in the mailbox: `mailbox.rs` (on the lanes), `passive.rs` (in the replies of accounts that may not
+//! push), `tend.rs` (what becomes of it). `convert/` is the only place that sees both protocols.
 
 mod account;
 mod act;
@@ -18,12 +20,15 @@ mod ghosts;
 mod import;
 mod intake;
 mod limiter;
+mod mailbox;
 mod notice;
 mod operator;
+mod passive;
 mod pause;
 mod presence;
 mod relay;
 mod replay;
+mod tend;
 mod token;
 pub mod trace;
 mod webhook;
@@ -34,11 +39,13 @@ pub use account::{Account, OnUnsubscribe, Patience};
 pub use assign::Hours;
 pub use import::{ImportError, ImportWatcher, NotImported};
 pub use operator::{OperatorError, Retried, job_id};
+pub use passive::{Carried, PassiveAnswer};
 pub use worker::{Timing, Worker};
 
 use desk::window::Rules;
 use desk::{Clock, Entropy};
 use limiter::Limiter;
+use mailbox::PassiveAccounts;
 use pause::Pauses;
 use presence::Presence;
 use std::collections::HashMap;
@@ -85,6 +92,9 @@ struct Inner {
     started_at: desk::Millis,
     presence: Presence,
     pauses: Pauses,
+    passive: PassiveAccounts,
+    /// Something was parked: webhooks that are held open may take it along.
+    mail: Notify,
     work: Notify,
 }
 
@@ -118,6 +128,8 @@ impl Bridge {
             started_at,
             presence: Presence::default(),
             pauses: Pauses::default(),
+            passive: PassiveAccounts::default(),
+            mail: Notify::new(),
             work: Notify::new(),
         };
         Bridge { inner: Arc::new(inner) }

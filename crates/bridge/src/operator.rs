@@ -37,6 +37,9 @@ pub enum OperatorError {
     /// Somebody works on the lane.
     #[error("it is being worked on at this moment")]
     AtWork,
+    /// It waits for the customer, and for nothing else.
+    #[error("it waits for the customer's next message, and goes out then")]
+    Parked,
     /// It has ended, and nothing of it waits.
     #[error("it has ended already; there is nothing to drop")]
     Ended,
@@ -102,6 +105,9 @@ impl Bridge {
             .store
             .write(move |tx| {
                 Box::pin(async move {
+                    if tx.parked_message(&message).await?.is_some() {
+                        return Ok(Err(OperatorError::Parked));
+                    }
                     let Some(ended) = tx.ended_message(&message).await? else {
                         return Ok(Err(OperatorError::NotFound));
                     };
@@ -151,6 +157,9 @@ impl Bridge {
                 Err(Error::LeaseLost) => return Err(OperatorError::AtWork),
                 done => return Ok(done?),
             }
+        }
+        if self.give_up_parked(id, Reason::Dropped).await? {
+            return Ok(());
         }
         let inbox = id.to_owned();
         let (dropped, ended) = self
@@ -255,6 +264,8 @@ impl Drop {
         if tx.give_up(&job.subject, Reason::Dropped, clock.now()).await? != unsure {
             return Err(Error::LeaseLost);
         }
+        // If it was one that had waited for its customer.
+        tx.clear_parked(&job.subject).await?;
         Ok(())
     }
 

@@ -319,7 +319,8 @@ impl Bridge {
             Next::RetryIn(delay) => (DeliveryState::Waiting, None, Some(delay)),
             Next::CheckIn(delay) => (DeliveryState::Checking, None, Some(delay)),
             Next::Failed(reason) => (DeliveryState::Failed, Some(reason), None),
-            Next::Unsure => (DeliveryState::Unsure, None, None),
+            // Nothing waits for a customer on its way to an agent.
+            Next::Unsure | Next::Park(_) => (DeliveryState::Unsure, None, None),
         };
         self.count(account, &held.lane, delivery, state, reason, &told.detail);
         let settlement = Settlement {
@@ -350,6 +351,13 @@ impl Bridge {
         let reason = reason.map_or("", Reason::as_str);
         if state == DeliveryState::Sent {
             tracing::info!(account = account.id, direction, delivery = delivery.id, "delivered");
+        } else if state == DeliveryState::Parked {
+            tracing::info!(
+                account = account.id,
+                delivery = delivery.id,
+                detail,
+                "kept for the customer's next message"
+            );
         } else {
             tracing::warn!(
                 account = account.id,

@@ -1,7 +1,7 @@
 //! A push that could not be read when it came, read again with the keys of today (`tsunagi jobs retry`).
 
 use crate::operator::OperatorError;
-use crate::{Bridge, Retried, act};
+use crate::{Bridge, Retried, act, passive};
 use store::{Arrival, ConversationId, Effect, InboxId, InboxRow, Replayed, Source, Work};
 use wechat::{Credentials, Event, Push, PushBody, replay_document};
 
@@ -33,6 +33,7 @@ impl Bridge {
         document: Vec<u8>,
     ) -> Result<Arrival, OperatorError> {
         let effect = match &push.body {
+            PushBody::Message(message) if passive::tap_of(message).is_some() => Some(Effect::Act),
             PushBody::Message(_) => {
                 let conversation = ConversationId::new(&self.inner.clock, &self.inner.entropy);
                 Some(Effect::Write { conversation, waiting: None })

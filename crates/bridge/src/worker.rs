@@ -4,7 +4,7 @@
 //! A lane is renewed before a call that its lease might not outlast, and given back as soon as it is empty,
 //! its head has to wait, or the process is told to stop. If the process dies, its leases run out.
 
-use crate::{Bridge, trace};
+use crate::{Bridge, mailbox, trace};
 use futures_util::future::BoxFuture;
 use opentelemetry::context::FutureExt;
 use std::future::poll_fn;
@@ -179,6 +179,7 @@ async fn run(bridge: &Bridge, held: &mut Held, job: Job) -> Result<Step, Error> 
         "relay" => bridge.relay(held, job).await,
         "webhook" => bridge.take_webhook(held, job).await,
         "answer" => bridge.answer(held, job).await,
+        mailbox::UNPARK => bridge.unpark(held, job).await,
         "import" => bridge.import_ghost(held, job).await,
         "delete" => bridge.delete_ghost(held, job).await,
         // The operator gave it up; its row only kept its place.

@@ -203,10 +203,27 @@ fn from_now(seconds: i64) -> String {
 /// The system's clock: the only place where the gateway reads it.
 #[expect(clippy::disallowed_methods, reason = "the edge of the process reads the clock for everybody")]
 pub(crate) fn clock() -> Clock {
-    Clock::new(|| {
+    let ahead = ahead();
+    Clock::new(move || {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)) + ahead()
     })
+}
+
+/// How far a test has moved this process's clock: by so many milliseconds as stand in the file that a variable names.
+#[cfg(feature = "faults")]
+fn ahead() -> impl Fn() -> i64 {
+    let file = std::env::var_os("TSUNAGI_CLOCK_AHEAD");
+    move || {
+        let kept = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+        kept.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+}
+
+/// Nobody moves this process's clock.
+#[cfg(not(feature = "faults"))]
+fn ahead() -> impl Fn() -> i64 {
+    || 0
 }
 
 /// The system's randomness.

@@ -81,6 +81,16 @@ pub(crate) const METRICS: &[Metric] = &[
         "account direction",
         "How long the oldest of these has been waiting since its webhook.",
     ),
+    gauge(
+        "tsunagi_parked",
+        "account",
+        "Answers that wait for their customer's next message (at most 10000 rows are counted).",
+    ),
+    gauge(
+        "tsunagi_passive",
+        "account",
+        "1 for an account whose answers only go out as replies: configured so, or found out by 48001.",
+    ),
     histogram(
         "tsunagi_hop_seconds",
         "hop account",
@@ -154,13 +164,14 @@ pub(crate) const METRICS: &[Metric] = &[
 ];
 
 /// Every `what` of `tsunagi_alarms_total`.
-const ALARMS: [&str; 7] = [
+const ALARMS: [&str; 8] = [
     "account_limit",
     "account_paused",
     "agent_missing",
     "deletion_failed",
     "deletion_not_enabled",
     "other_platform",
+    "passive_account",
     "token_contested",
 ];
 

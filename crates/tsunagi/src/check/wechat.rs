@@ -125,11 +125,11 @@ async fn answering(account: &Account, client: &Client, token: &SecretString, sec
             "permission",
             "may not call custom/send, and needs not: answers go out as passive replies (reply = \"passive\")",
         ),
-        (true, Reply::CustomerService) => section.fault(
+        (true, Reply::CustomerService) => section.warn(
             "permission",
-            "may not call custom/send (48001), so agents' answers cannot go out",
-            "have the account verified (微信认证), which personal accounts cannot be; or set reply = \"passive\", and \
-             answers go out when the customer writes next",
+            "may not call custom/send (48001): answers wait for the customer's next message, and go out as the reply to it",
+            "set reply = \"passive\", so that it need not be found out; or have the account verified (微信认证), which \
+             personal accounts cannot be",
         ),
     }
 }

@@ -312,6 +312,8 @@ fn account(at: &str, raw: &file::Account, findings: &mut Findings) -> Option<Acc
     whole(&key("retention_attempts"), raw.retention_attempts, findings)?;
     let replies = [("customer-service", Reply::CustomerService), ("passive", Reply::Passive)];
     let reply = one_of(&key("reply"), &raw.reply, &replies, findings);
+    let passive_hold = seconds(&key("passive_hold"), raw.passive_hold, findings);
+    let park_ttl = seconds(&key("park_ttl"), raw.park_ttl, findings);
     let choices = [("delete", OnUnsubscribe::Delete), ("keep", OnUnsubscribe::Keep)];
     let on_unsubscribe = one_of(&key("on_unsubscribe"), &raw.on_unsubscribe, &choices, findings);
     let base_url = web_url(&key("base_url"), &raw.base_url, findings);
@@ -331,6 +333,9 @@ fn account(at: &str, raw: &file::Account, findings: &mut Findings) -> Option<Acc
         require_encryption: raw.require_encryption && !raw.encoding_aes_key.is_empty(),
         signature_window: window?,
         reply: reply?,
+        passive_hold: passive_hold?,
+        park: raw.park,
+        park_ttl: park_ttl?,
         on_unsubscribe: on_unsubscribe?,
         base_url: base_url?,
         language,

@@ -245,6 +245,12 @@ pub(crate) struct Account {
     /// Seconds that a signed timestamp may be off; 0 is no check.
     pub(crate) signature_window: u64,
     pub(crate) reply: Reply,
+    /// Where answers only go out as replies: how long a customer's message is kept waiting for one.
+    pub(crate) passive_hold: Duration,
+    /// An answer that comes too late waits for the customer's next message.
+    pub(crate) park: bool,
+    /// How long an answer waits for that.
+    pub(crate) park_ttl: Duration,
     pub(crate) on_unsubscribe: OnUnsubscribe,
     pub(crate) base_url: Url,
     /// Of what the gateway says to agents.

@@ -12,6 +12,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod wechat;
+mod written;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -3,9 +3,10 @@
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::Response;
-use bridge::trace;
+use bridge::{PassiveAnswer, trace};
 use tokio::time::Instant;
 
+use super::written::Written;
 use super::{Account, Webhooks, answer};
 
 /// What WeChat takes as "received, no reply".
@@ -42,16 +43,16 @@ impl Webhooks {
             let _span = span.clone().attach();
             self.bridge.push_arrival(owner, &opened, raw_query, &body)
         };
-        let inbox = arrival.id.clone();
+        let (inbox, key) = (arrival.id.clone(), arrival.dedup_key.clone());
         let ingested = self.bridge.store().ingest(arrival).await;
         self.ended(&span, "wechat", &account.id, inbox.as_str(), &ingested, begun);
         match ingested {
             Ok(ingested) => {
                 self.bridge.wake();
-                match ingested.reply {
-                    Some(reply) => answer::exact(opened.seal.content_type(), reply),
-                    None => answer::exact(PLAIN, ::wechat::SUCCESS),
+                if self.bridge.is_passive(owner) {
+                    return self.passive(owner, &opened, &key, ingested, begun).await;
                 }
+                reply(&opened, ingested.reply)
             }
             Err(error) => {
                 // WeChat offers it again; if it was stored after all, the repeat finds it.
@@ -59,6 +60,40 @@ impl Webhooks {
                 answer::status(StatusCode::SERVICE_UNAVAILABLE)
             }
         }
+    }
+
+    /// The answer of an account that may only reply: it carries what waited for the customer.
+    async fn passive(
+        &self,
+        owner: &bridge::Account,
+        opened: &::wechat::Opened,
+        key: &str,
+        ingested: store::Ingested,
+        begun: Instant,
+    ) -> Response {
+        match self.bridge.passive_answer(owner, opened, key, &ingested, begun.into_std()).await {
+            Ok(None) => reply(opened, ingested.reply),
+            Ok(Some(PassiveAnswer::Acknowledge)) => reply(opened, None),
+            Ok(Some(PassiveAnswer::Reply(bytes, None))) => reply(opened, Some(bytes)),
+            Ok(Some(PassiveAnswer::Reply(bytes, Some(carried)))) => {
+                let written = Written::new(bytes, move || {
+                    tokio::spawn(carried.written());
+                });
+                answer::exact(opened.seal.content_type(), axum::body::Body::new(written))
+            }
+            Ok(Some(PassiveAnswer::Again)) => answer::status(StatusCode::SERVICE_UNAVAILABLE),
+            Err(error) => {
+                tracing::error!(account = owner.id, %error, "what waits for a customer could not be looked up");
+                answer::status(StatusCode::SERVICE_UNAVAILABLE)
+            }
+        }
+    }
+}
+
+fn reply(opened: &::wechat::Opened, reply: Option<Vec<u8>>) -> Response {
+    match reply {
+        Some(reply) => answer::exact(opened.seal.content_type(), reply),
+        None => answer::exact(PLAIN, ::wechat::SUCCESS),
     }
 }
 

@@ -7,7 +7,7 @@ use desk::ghost::nickname;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use store::{Counts, Ended, Store, Unreadable, Waiting};
+use store::{Counts, Ended, ParkedMessage, Store, Unreadable, Waiting};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListArgs {
@@ -35,13 +35,15 @@ pub(crate) struct ListArgs {
 enum State {
     /// On a lane.
     Waiting,
+    /// Until the customer writes.
+    Parked,
     /// In the inbox, and no key opens it.
     Unreadable,
     /// Ended as failed.
     Failed,
     /// Ended as unsure.
     Unsure,
-    /// All four.
+    /// All five.
     All,
 }
 
@@ -99,13 +101,17 @@ pub(super) async fn run(args: ListArgs) -> Result<ExitCode, Failure> {
 async fn find(store: &Store, args: &ListArgs, now: i64) -> Result<(Vec<Entry>, Counts), store::Error> {
     let account = args.account.as_deref().unwrap_or_default();
     let wanted = |state| match args.state {
-        None => matches!(state, State::Waiting | State::Unreadable),
+        None => matches!(state, State::Waiting | State::Parked | State::Unreadable),
         Some(asked) => asked == state || asked == State::All,
     };
     let mut entries = Vec::new();
     if wanted(State::Waiting) {
         let waiting = store.waiting(account, args.limit).await?;
         entries.extend(waiting.into_iter().map(|job| waits(job, now)));
+    }
+    if wanted(State::Parked) {
+        let parked = store.all_parked(account, args.limit).await?;
+        entries.extend(parked.into_iter().map(|message| kept(message, now)));
     }
     if wanted(State::Unreadable) {
         let unreadable = store.unreadable(account, (i64::MIN, ""), args.limit).await?;
@@ -147,6 +153,21 @@ fn waits(job: Waiting, now: i64) -> Entry {
         last: job.last,
         openid: Some(job.openid),
         words: job.words,
+    }
+}
+
+fn kept(message: ParkedMessage, now: i64) -> Entry {
+    Entry {
+        id: message.message,
+        state: "parked".to_owned(),
+        customer: nickname(&message.account, &message.openid),
+        account: message.account,
+        direction: "out".to_owned(),
+        kind: "answer".to_owned(),
+        age_s: (now - message.parked_at).max(0) / 1000,
+        openid: Some(message.openid),
+        words: Some(message.words),
+        ..Entry::default()
     }
 }
 
@@ -226,8 +247,10 @@ fn table(entries: &[Entry]) {
 }
 
 fn summary(counts: &Counts) {
-    let Counts { waiting, unreadable, failed, unsure } = counts;
-    say(&format!("{waiting} waiting, {unreadable} unreadable; {failed} parts failed, {unsure} are unsure"));
+    let Counts { waiting, parked, unreadable, failed, unsure } = counts;
+    say(&format!(
+        "{waiting} waiting, {parked} parked, {unreadable} unreadable; {failed} parts failed, {unsure} are unsure"
+    ));
     if *unreadable > 0 {
         say("unreadable: correct encoding_aes_key, then `tsunagi jobs retry --unreadable`");
     }

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum JobsCommand {
-    /// Show what waits, what could not be read, and with --state what failed or is unsure.
+    /// Show what waits, on a lane or for its customer, what could not be read, and with --state what failed or is unsure.
     List(list::ListArgs),
     /// Have another try at what waits, failed, is unsure or could not be read.
     Retry(RetryArgs),
@@ -177,6 +177,7 @@ fn hint(error: &OperatorError) -> &'static str {
         OperatorError::NotFound => {
             "`tsunagi jobs list` shows the ids; with --state failed, unsure or all, those too"
         }
+        OperatorError::Parked => "ask the customer to write, or have the answer dropped; its agent was told",
         OperatorError::AtWork => "try again in a moment",
         OperatorError::Ended => "`tsunagi jobs list --state failed` shows how; `jobs retry` tries it again",
         OperatorError::NoAccount(_) => "write the account into the configuration again, or drop it",

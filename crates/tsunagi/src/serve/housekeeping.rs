@@ -91,6 +91,23 @@ pub(super) async fn close_idle(bridge: Bridge, pause: Duration, mut stop: watch:
     }
 }
 
+/// Looks after answers that wait for their customers.
+pub(super) async fn mailbox(bridge: Bridge, mut stop: watch::Receiver<bool>) {
+    loop {
+        let pause = match bridge.tend_mailbox().await {
+            Ok(true) => Duration::from_millis(100),
+            Ok(false) => Duration::from_secs(1),
+            Err(error) => {
+                tracing::warn!(%error, "answers that wait could not be looked after");
+                Duration::from_secs(5)
+            }
+        };
+        if wait(&mut stop, pause).await {
+            return;
+        }
+    }
+}
+
 /// How long the database may take to answer before the gateway is not ready.
 pub(super) const PROBE_TIME: Duration = Duration::from_secs(3);
 

@@ -10,7 +10,7 @@ mod vitals;
 pub(crate) mod wiring;
 
 use crate::admin::{Admin, Readiness};
-use crate::config::{Config, Reply};
+use crate::config::Config;
 use crate::http::{Limits, Listener, Sources, Webhooks};
 use crate::traces;
 use bridge::{Bridge, Timing, Worker};
@@ -63,12 +63,6 @@ impl Gateway {
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Gateway, ServeError> {
-        for account in config.accounts.iter().filter(|account| account.reply == Reply::Passive) {
-            tracing::warn!(
-                account = account.id,
-                "reply = \"passive\" is not built yet: answers go out by custom/send, which this kind of account may not call"
-            );
-        }
         let options = Options {
             exclusive: true,
             connections: config.store.connections,
@@ -78,6 +72,7 @@ impl Gateway {
         };
         let store = Store::open(wiring::store_url(config), options, &clock, &entropy).await?;
         let bridge = wiring::bridge(config, store.clone(), clock.clone(), entropy)?;
+        bridge.learn_passive().await?;
         let (stop, stopped) = watch::channel(false);
         let readiness = Readiness::default();
         readiness.set("starting", Some("webhooks are not taken yet".into()));
@@ -105,6 +100,7 @@ impl Gateway {
             tokio::spawn(housekeeping::desk(bridge.clone(), config.desk.agent_poll, stopped.clone())),
             tokio::spawn(housekeeping::close_idle(bridge.clone(), config.desk.agent_poll, stopped.clone())),
             tokio::spawn(housekeeping::windows(bridge.clone(), config.desk.agent_poll, stopped.clone())),
+            tokio::spawn(housekeeping::mailbox(bridge.clone(), stopped.clone())),
             tokio::spawn(housekeeping::watch_store(store.clone(), readiness, stopped.clone())),
             tokio::spawn(sources::keep(
                 bridge.clone(),

@@ -91,6 +91,8 @@ fn show(vitals: &store::Vitals, now: i64, accounts: &[(String, String)]) {
             metrics::gauge!("tsunagi_backlog_jobs", &labels).set(one.map_or(0, |one| one.jobs) as f64);
             metrics::gauge!("tsunagi_backlog_age_seconds", &labels).set(age);
         }
+        let parked = vitals.parked.iter().find(|(of, _)| of == account).map_or(0, |(_, parked)| *parked);
+        metrics::gauge!("tsunagi_parked", "account" => account.clone()).set(parked as f64);
         if let Some((_, expires)) = vitals.tokens.iter().find(|(of, _)| of == app_id) {
             metrics::gauge!("tsunagi_token_expires_seconds", "account" => account.clone())
                 .set((expires - now) as f64 / 1000.0);

@@ -1,7 +1,7 @@
 //! From the configuration to the rooms' own values.
 
 use super::ServeError;
-use crate::config::{Account, Config, OnUnsubscribe};
+use crate::config::{Account, Config, OnUnsubscribe, Reply};
 use bridge::{Bridge, Hours, Patience, Settings};
 use desk::{Clock, Entropy};
 use secrecy::ExposeSecret;
@@ -81,5 +81,9 @@ fn account_of(
         welcome: account.welcome.clone().unwrap_or_default(),
         waiting: account.waiting.clone().unwrap_or_default(),
         away: account.away.clone().unwrap_or_default(),
+        passive: account.reply == Reply::Passive,
+        park: account.park,
+        park_ttl: millis(account.park_ttl),
+        passive_hold: account.passive_hold,
     })
 }

@@ -286,7 +286,11 @@ async fn faults_of_the_official_account_are_named() {
         control.clear_faults().await.unwrap();
     }
     control.configure(json!({"certified": false})).await.unwrap();
-    desk.check().await.names("wechat", "permission", "48001", "reply = \"passive\"");
+    let ran = desk.check().await;
+    ran.is_calm();
+    let warned = ran.found("warning");
+    let [_, _, what, todo] = warned.iter().find(|warning| warning[1] == "permission").unwrap();
+    assert!(what.contains("48001") && todo.contains("reply = \"passive\""), "{}", ran.said());
     let passive = desk.check_with("id = \"shop\"", "id = \"shop\"\nreply = \"passive\"").await;
     assert_eq!(passive.code, 0, "{}", passive.said());
 }

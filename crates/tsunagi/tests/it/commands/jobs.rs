@@ -68,7 +68,7 @@ async fn a_wrong_key_loses_nothing() {
         assert!(unreadable.iter().all(|entry| entry["state"] == "unreadable" && entry["account"] == "shop"));
         let table = world.jobs(&["list"]).await;
         assert!(
-            table.stdout.contains("0 waiting, 7 unreadable")
+            table.stdout.contains("0 waiting, 0 parked, 7 unreadable")
                 && table.stdout.contains("jobs retry --unreadable")
         );
 
@@ -314,4 +314,37 @@ async fn an_event_of_before_does_not_undo_what_came_since() {
     assert_eq!(world.database.count("SELECT COUNT(*) FROM ghost WHERE state <> 'living'").await, 0);
     world.answer(&ghost, "おかえりなさい").await;
     world.customer_sees("おかえりなさい").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_its_customer_is_listed_and_can_be_dropped() {
+    for engine in engines() {
+        let world = Setup::new(engine).account("park = true").start().await;
+        let ghost = world.chat().await;
+        world.control.fault(Fault::once("wechat.custom_send", Kind::Errcode).value(45015)).await.unwrap();
+        world.answer(&ghost, "first").await;
+        let first = world.listed_soon(&["--state", "parked"], |entry| entry["kind"] == "answer").await;
+        world.answer(&ghost, "second").await;
+        let shown = ["--state", "parked", "--show-customers"];
+        let second = world.listed_soon(&shown, |entry| entry["words"] == "second").await;
+        assert_eq!((&first["state"], &first["direction"]), (&"parked".into(), &"out".into()));
+        assert!(first["words"].is_null() && second["openid"] == OPENID, "{first} {second}");
+        let list = world.jobs(&["list"]).await;
+        assert!(list.stdout.contains("0 waiting, 2 parked"), "{}", list.said());
+        assert!(!list.stdout.contains("first"), "{}", list.said());
+
+        let retry = world.jobs(&["retry", &id(&first)]).await;
+        assert!(retry.code == 1 && retry.stderr.contains("waits for the customer"), "{}", retry.said());
+        let drop = world.jobs(&["drop", &id(&first)]).await;
+        assert_eq!(drop.code, 0, "{}", drop.said());
+        let told = "【Tsunagi】未送达：「first」。管理员已将其从待发送队列中移除；如仍需要，请再发一次。";
+        world.agent_sees(told).await;
+        let again = world.jobs(&["drop", &id(&first)]).await;
+        assert!(again.code == 1 && again.stderr.contains("ended already"), "{}", again.said());
+        world.control.say(&world.app_id(), OPENID, "hello?").await.unwrap();
+        world.customer_sees("second").await;
+        world.drained().await;
+        assert_eq!(world.shown_to_customer("first").await, 0);
+        assert!(world.listed(&["--state", "parked"]).await.is_empty());
+    }
 }

@@ -18,6 +18,8 @@ mod kinds;
 mod limits;
 mod metrics;
 mod order;
+mod parking;
+mod passive;
 mod peers;
 mod refusals;
 mod relay;

@@ -197,6 +197,7 @@ impl World {
             .env_remove("TSUNAGI_KILL_AT")
             .env_remove("TSUNAGI_FREEZE_AT")
             .env_remove("TSUNAGI_SABOTAGE")
+            .env("TSUNAGI_CLOCK_AHEAD", self.clock_path())
             .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -247,6 +248,20 @@ impl World {
 
     pub(crate) fn app_id(&self) -> String {
         WechatAccountConfig::shop().app_id
+    }
+
+    fn clock_path(&self) -> PathBuf {
+        self.folder.path().join("clock")
+    }
+
+    /// Moves the clocks of both clouds and of the gateway.
+    pub(crate) async fn advance(&self, ms: i64) {
+        let ahead = std::fs::read_to_string(self.clock_path()).map_or(0, |text| text.parse::<i64>().unwrap());
+        // A reader sees the old number or the new one.
+        let fresh = self.folder.path().join("clock.new");
+        std::fs::write(&fresh, (ahead + ms).to_string()).unwrap();
+        std::fs::rename(&fresh, self.clock_path()).unwrap();
+        self.control.advance_clock(ms).await.unwrap();
     }
 
     fn log_path(&self) -> PathBuf {

@@ -4,6 +4,8 @@
 //! one call. Socket time-outs (the 5 s of a push, the 2 s of a webhook) stay real time. This is the only file of the
 //! crate that reads the system clock.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,12 +14,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     offset_ms: Arc<AtomicI64>,
+    /// Where the offset is also written, for a process that follows this clock.
+    file: Option<Arc<PathBuf>>,
 }
 
 impl Clock {
     /// A clock that shows real time until [`Clock::advance`] is called.
     pub fn real() -> Clock {
         Clock::default()
+    }
+
+    /// The same, whose offset in milliseconds also stands in a file, so that another process can follow it.
+    pub fn kept_in(file: PathBuf) -> io::Result<Clock> {
+        std::fs::write(&file, "0")?;
+        Ok(Clock { file: Some(Arc::new(file)), ..Clock::default() })
     }
 
     /// Milliseconds since 1970.
@@ -38,7 +48,13 @@ impl Clock {
 
     /// Moves the clock; negative values move it back. Returns the new time in milliseconds.
     pub fn advance(&self, ms: i64) -> i64 {
-        self.offset_ms.fetch_add(ms, Ordering::SeqCst);
+        let offset = self.offset_ms.fetch_add(ms, Ordering::SeqCst).saturating_add(ms);
+        if let Some(file) = &self.file {
+            // A reader sees the old number or the new one, never half of one. A full disk must not stop the clouds.
+            let fresh = file.with_extension("new");
+            let _ =
+                std::fs::write(&fresh, offset.to_string()).and_then(|()| std::fs::rename(&fresh, &**file));
+        }
         self.now_ms()
     }
 }
@@ -46,6 +62,17 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_follower_finds_the_offset_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clock");
+        let clock = Clock::kept_in(file.clone()).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "0");
+        clock.advance(3_600_000);
+        clock.advance(-600_000);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "3000000");
+    }
 
     #[test]
     fn clones_move_together() {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
+use crate::gateway::GatewayHandle;
 use crate::wechat::AccountRules;
 
 /// Both clouds.
@@ -26,6 +27,8 @@ pub struct SimConfig {
     pub bind: [SocketAddr; 3],
     /// The clock of both clouds.
     pub clock: Clock,
+    /// The gateway's process, if whoever started it lets the page kill it and start it again.
+    pub gateway: Option<GatewayHandle>,
     /// Seed of all randomness; taken from the clock when absent.
     pub seed: Option<u64>,
 }
@@ -173,6 +176,7 @@ impl SimConfig {
             journal: None,
             bind: [any; 3],
             clock: Clock::real(),
+            gateway: None,
             seed: None,
         }
     }

@@ -33,6 +33,10 @@ impl Cut {
         self.0.cut();
     }
 
+    pub(crate) fn is_cut(&self) -> bool {
+        self.0.cut.load(Ordering::SeqCst)
+    }
+
     /// The caller's address.
     pub(crate) fn peer(&self) -> IpAddr {
         self.1

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What a fault may be set on. `wechat` and `im` stand for every API call of that cloud.
+/// What a fault may be set on. `wechat` and `im` stand for every API call of that cloud; `im.client` is what agents'
+/// clients send.
 pub const TARGETS: &[&str] = &[
     "wechat",
     "wechat.token",
@@ -54,6 +55,7 @@ pub const TARGETS: &[&str] = &[
     "im.history",
     "im.query_online_status",
     "im.download",
+    "im.client",
     "im.callback",
     "im.callback_before",
     "im.callback_after",
@@ -251,10 +253,10 @@ impl Faults {
 }
 
 fn covers(set_on: &str, call: &str) -> bool {
-    let leaving = call == "wechat.push" || call.starts_with("im.callback");
+    let own = call == "wechat.push" || call.starts_with("im.callback") || call == "im.client";
     set_on == call
         || (set_on == "im.callback" && call.starts_with("im.callback_"))
-        || (!leaving && call.split('.').next() == Some(set_on))
+        || (!own && call.split('.').next() == Some(set_on))
 }
 
 #[cfg(test)]

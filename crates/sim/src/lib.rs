@@ -5,7 +5,7 @@
 //! is pushed to at its webhook addresses. [`Control`] is the remote control for tests.
 //!
 //! Where to read on: `wechat/` and `im/` are the clouds, after `protocol/` (README.md of this crate goes through the two
-//! checklists item by item); `faults.rs` and `serve.rs` break them; `journal.rs` remembers what happened; `control/`
+//! checklists item by item); `faults.rs` and `serve.rs` break them; `journal.rs` remembers what happened, `wire/` how it looked on the wire; `control/`
 //! is what a test or the page may do to them.
 
 mod chance;
@@ -15,17 +15,20 @@ mod config;
 mod control;
 mod door;
 mod faults;
+mod gateway;
 mod im;
 mod journal;
 mod page;
 mod serve;
 mod start;
 mod wechat;
+mod wire;
 mod world;
 
 pub use client::{Chat, ChatMessage, Control, ControlError, Line};
 pub use clock::Clock;
 pub use config::{Format, ImConfig, Mode, PushConfig, SimConfig, WechatAccountConfig};
 pub use faults::{Fault, Kind, TARGETS};
+pub use gateway::{GatewayHandle, GatewayOrder, GatewayState};
 pub use start::{Sim, StartError, start};
 pub use wechat::{AccountKind, AccountRules, CallLimit, FAILURE_LINE, MenuMessage, Report, WindowRule};

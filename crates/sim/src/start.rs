@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -17,8 +18,9 @@ use crate::faults::Faults;
 use crate::im::{self, Im};
 use crate::journal::Journal;
 use crate::wechat::{self, Wechat};
+use crate::wire::{self, Wire};
 use crate::world::World;
-use crate::{client::Control, control};
+use crate::{client::Control, control, gateway};
 
 /// Why the simulator did not start.
 #[derive(Debug, thiserror::Error)]
@@ -86,10 +88,12 @@ pub async fn start(config: SimConfig) -> Result<Sim, StartError> {
             url(&wechat_door),
         )?),
         im: Mutex::new(Im::new(config.im, config.clock.now_ms(), url(&im_door))),
+        wire: Wire::new(config.clock.clone()),
         clock: config.clock,
         chance,
         journal,
         faults: Faults::default(),
+        gateway: config.gateway,
         http,
         doors: [wechat_key, im_key],
     });
@@ -103,9 +107,19 @@ pub async fn start(config: SimConfig) -> Result<Sim, StartError> {
         tasks: Vec::new(),
     };
     sim.tasks = vec![
-        serve(wechat_door, dated(wechat::router(world.clone()), &world), stopped.clone()),
-        serve(im_door, dated(im::router(world.clone()), &world), stopped.clone()),
-        serve(control_door, control::router(world), stopped),
+        serve(
+            wechat_door,
+            dated(wechat::router(world.clone()), &world)
+                .layer(from_fn_with_state(world.clone(), wire::wechat_api)),
+            stopped.clone(),
+        ),
+        serve(
+            im_door,
+            dated(im::router(world.clone()), &world).layer(from_fn_with_state(world.clone(), wire::im_api)),
+            stopped.clone(),
+        ),
+        serve(control_door, control::router(world.clone()), stopped),
+        tokio::spawn(gateway::watch(world)),
     ];
     Ok(sim)
 }

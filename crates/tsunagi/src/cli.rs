@@ -5,7 +5,7 @@ use crate::{logging, serve};
 use clap::{Args, Parser, Subcommand};
 use desk::{Clock, Entropy};
 use secrecy::ExposeSecret;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// A gateway between WeChat Official Accounts and Tencent Cloud IM.
@@ -22,7 +22,7 @@ enum Command {
     #[cfg(feature = "demo")]
     Demo(crate::demo::DemoArgs),
     /// Run the gateway.
-    Serve(ConfigArgs),
+    Serve(ServeArgs),
     /// Look whether everything is set up, and say what to do about what is not.
     Check(crate::check::CheckArgs),
     /// About customers' accounts in IM.
@@ -49,6 +49,27 @@ struct ConfigArgs {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// For `tsunagi demo` alone: follow the clock that is kept in this file, and end when stdin does.
+    #[cfg(feature = "demo")]
+    #[arg(long, hide = true, value_name = "FILE")]
+    demo_clock: Option<PathBuf>,
+}
+
+impl ServeArgs {
+    fn clock(&self) -> Clock {
+        #[cfg(feature = "demo")]
+        if let Some(file) = &self.demo_clock {
+            crate::demo::end_with_the_demo();
+            return crate::demo::clock(file.clone());
+        }
+        clock()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -117,7 +138,7 @@ pub(crate) fn run() -> ExitCode {
     let done = match cli.command {
         #[cfg(feature = "demo")]
         Command::Demo(args) => runtime(crate::demo::run(args)),
-        Command::Serve(args) => serve_command(&args.config),
+        Command::Serve(args) => serve_command(&args),
         Command::Check(args) => runtime(crate::check::run(args)),
         Command::Accounts { command: AccountsCommand::Import(args) } => runtime(crate::import::run(args)),
         Command::Jobs { command } => runtime(crate::jobs::run(command)),
@@ -134,14 +155,14 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn serve_command(path: &Path) -> Result<ExitCode, Failure> {
-    let config = config::load(path, std::env::vars_os())?;
+fn serve_command(args: &ServeArgs) -> Result<ExitCode, Failure> {
+    let config = config::load(&args.config.config, std::env::vars_os())?;
     logging::start(&config.log);
-    runtime(serve_until_told(config))
+    runtime(serve_until_told(config, args.clock()))
 }
 
-async fn serve_until_told(config: Config) -> Result<ExitCode, Failure> {
-    serve::run(&config, clock(), entropy()).await?;
+async fn serve_until_told(config: Config, clock: Clock) -> Result<ExitCode, Failure> {
+    serve::run(&config, clock, entropy()).await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,7 +6,8 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -29,6 +30,7 @@ pub(super) fn router() -> Router<Arc<World>> {
         .route("/sim/wechat/{app_id}/customers/{openid}/settings", post(settings))
         .route("/sim/wechat/{app_id}/customers/{openid}/push", post(push))
         .route("/sim/wechat/{app_id}/customers/{openid}/transcript", get(transcript))
+        .route("/sim/wechat/{app_id}/customers/{openid}/files/{media_id}", get(file))
 }
 
 type Customer = Path<(String, String)>;
@@ -210,8 +212,34 @@ async fn push(
     tell(started, &wait).await
 }
 
-async fn transcript(State(world): State<Arc<World>>, Path((app_id, openid)): Customer) -> Response {
+/// A picture, voice or video of her chat, as her WeChat loads it.
+async fn file(
+    State(world): State<Arc<World>>,
+    Path((app_id, openid, media_id)): Path<(String, String, String)>,
+) -> Response {
     let wechat = world.wechat();
     let Some(account) = wechat.accounts.get(&app_id) else { return no_account() };
-    answer(&json!(account.customers.get(&openid).map(|c| c.transcript.as_slice()).unwrap_or_default()))
+    let in_her_chat = account.customers.get(&openid).is_some_and(|customer| customer.has_file(&media_id));
+    match account.media.file(&media_id).filter(|_| in_her_chat) {
+        Some(file) => ([(CONTENT_TYPE, file.format.content_type())], file.bytes.clone()).into_response(),
+        None => complain(StatusCode::NOT_FOUND, "no such file in her chat"),
+    }
+}
+
+/// Lines after number `after`; a line's number is its place in the chat.
+#[derive(Deserialize)]
+struct After {
+    #[serde(default)]
+    after: usize,
+}
+
+async fn transcript(
+    State(world): State<Arc<World>>,
+    Path((app_id, openid)): Customer,
+    Query(After { after }): Query<After>,
+) -> Response {
+    let wechat = world.wechat();
+    let Some(account) = wechat.accounts.get(&app_id) else { return no_account() };
+    let lines = account.customers.get(&openid).and_then(|customer| customer.transcript.get(after..));
+    answer(&json!(lines.unwrap_or_default()))
 }

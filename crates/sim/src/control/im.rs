@@ -24,7 +24,10 @@ pub(super) fn router() -> Router<Arc<World>> {
         .route("/sim/im/agents/{user}/say", post(say))
         .route("/sim/im/agents/{user}/send", post(send))
         .route("/sim/im/agents/{user}/upload", post(upload).layer(DefaultBodyLimit::max(files::MOST_BYTES)))
+        .route("/sim/im/agents", get(all))
         .route("/sim/im/agents/{user}/chats", get(chats))
+        .route("/sim/im/agents/{user}/conversations", get(conversations))
+        .route("/sim/im/agents/{user}/messages", get(messages))
         .route("/sim/im/agents/{user}/read", post(mark_read))
         .route("/sim/im/agents/{user}/typing", post(typing))
         .route("/sim/im/agents/{user}/recall", post(recall))
@@ -79,6 +82,10 @@ async fn send(
 
 /// A refused message is an answer too: the client would show its code and words.
 async fn sent(world: &Arc<World>, user: &str, message: ClientMessage, wait: &Wait) -> Response {
+    // As a client that cannot reach IM: nothing is sent, and its user sees that.
+    if world.faults.take("im.client").is_some() {
+        return complain(StatusCode::SERVICE_UNAVAILABLE, "IM cannot be reached");
+    }
     match agents::send(world, user, message).await {
         Ok(sent) => {
             if let (1.., Some(after)) = (wait.wait, sent.after) {
@@ -116,6 +123,39 @@ struct Named {
 
 async fn chats(State(world): State<Arc<World>>, Path(user): Path<String>) -> Response {
     answer(&agents::chats(&world, &user))
+}
+
+/// All who have a client, or could have one: neither admins nor customers' ghosts.
+async fn all(State(world): State<Arc<World>>) -> Response {
+    let customers: Vec<String> =
+        world.wechat().accounts.values().flat_map(|account| account.customers.keys().cloned()).collect();
+    let is_ghost = |user: &str| {
+        customers.iter().any(|openid| {
+            user.strip_prefix(openid.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        })
+    };
+    answer(&agents::all(&world, is_ghost))
+}
+
+/// The list of chats, as an SDK gives it: without their messages, the most recent last.
+async fn conversations(State(world): State<Arc<World>>, Path(user): Path<String>) -> Response {
+    answer(&agents::conversations(&world, &user))
+}
+
+#[derive(Deserialize)]
+struct Messages {
+    peer: String,
+    #[serde(default)]
+    after: usize,
+}
+
+/// The messages of one chat after the first `after`, and which of all were taken back.
+async fn messages(
+    State(world): State<Arc<World>>,
+    Path(user): Path<String>,
+    Query(Messages { peer, after }): Query<Messages>,
+) -> Response {
+    answer(&agents::messages(&world, &user, &peer, after))
 }
 
 #[derive(Deserialize)]

@@ -7,6 +7,7 @@
 mod customers;
 mod im;
 mod settings;
+mod watch;
 mod wechat;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -25,11 +26,15 @@ use serde_json::{Value, json};
 
 use crate::faults::{Fault, Kind};
 use crate::serve::json as answer;
+use crate::wire::{self, Party};
 use crate::world::World;
 use crate::{page, serve};
 
 /// The longest wait for a new line of the journal.
 const LONGEST_WAIT: u64 = 25_000;
+
+/// The largest body: a file in base64. Uploads to IM's store have a limit of their own.
+const LARGEST_BODY: usize = 32 << 20;
 
 /// Control endpoints and the demo page.
 pub(crate) fn router(world: Arc<World>) -> Router {
@@ -42,8 +47,11 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .route("/sim/config", post(settings::change))
         .merge(wechat::router())
         .merge(im::router())
-        .with_state(world)
-        .merge(page::router())
+        .merge(watch::router())
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn_with_state(world.clone(), wire::client_calls))
+        .with_state(world.clone())
+        .merge(page::router(world))
         .layer(middleware::from_fn(same_site))
 }
 
@@ -129,7 +137,11 @@ struct Advance {
 
 async fn advance(State(world): State<Arc<World>>, body: Bytes) -> Response {
     match read::<Advance>(&body) {
-        Ok(Advance { advance_ms }) => answer(&json!({"now_ms": world.clock.advance(advance_ms)})),
+        Ok(Advance { advance_ms }) => {
+            let now_ms = world.clock.advance(advance_ms);
+            world.wire.mark(Party::Gateway, "clock", &advance_ms.to_string());
+            answer(&json!({"now_ms": now_ms}))
+        }
         Err(complaint) => *complaint,
     }
 }
@@ -146,6 +158,10 @@ async fn set_fault(State(world): State<Arc<World>>, body: Bytes) -> Response {
     if let Some(complaint) = fault.complaint() {
         return complain(StatusCode::BAD_REQUEST, &complaint);
     }
+    let party = if fault.target.starts_with("im") { Party::Im } else { Party::Wechat };
+    let kind = json!(fault.kind);
+    let note = format!("{} {} {}", fault.target, kind.as_str().unwrap_or_default(), fault.value);
+    world.wire.mark(party, "fault", note.trim_end_matches(" null"));
     let leaving = fault.target == "wechat.push" || fault.target.starts_with("im.callback");
     match (fault.kind, fault.for_ms) {
         (Kind::Refuse, Some(for_ms)) if !leaving => {
@@ -159,5 +175,6 @@ async fn set_fault(State(world): State<Arc<World>>, body: Bytes) -> Response {
 
 async fn clear_faults(State(world): State<Arc<World>>) -> Response {
     world.faults.clear();
+    world.wire.mark(Party::Gateway, "faults_cleared", "");
     answer(&json!({"ok": true}))
 }

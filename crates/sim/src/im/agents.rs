@@ -175,6 +175,69 @@ pub(crate) async fn send(world: &Arc<World>, user: &str, message: ClientMessage)
     sent
 }
 
+/// Everybody with a desk: name, whether online, unread messages.
+pub(crate) fn all(world: &World, is_ghost: impl Fn(&str) -> bool) -> Value {
+    let im = world.im();
+    let agent = |user: &String| !im.config.admins.contains(user) && !is_ghost(user);
+    im.accounts
+        .iter()
+        .filter(|(user, _)| agent(user))
+        .map(|(user, account)| json!({"user": user, "online": account.online, "unread": im.unread(user)}))
+        .collect()
+}
+
+/// The chats of one user without their messages, newest last.
+pub(crate) fn conversations(world: &World, user: &str) -> Value {
+    struct Seen<'a> {
+        at: usize,
+        count: usize,
+        unread: usize,
+        last: &'a Message,
+    }
+    let im = world.im();
+    let read = im.accounts.get(user).map(|account| &account.read_up_to);
+    let mut chats: std::collections::HashMap<&str, Seen<'_>> = std::collections::HashMap::new();
+    for (n, message) in im.messages.iter().enumerate() {
+        let (mine, theirs) = (message.from == user, message.to == user);
+        let seen = (mine && message.seen_by_from) || (theirs && message.seen_by_to);
+        if !seen {
+            continue;
+        }
+        let peer = if mine { message.to.as_str() } else { message.from.as_str() };
+        let chat = chats.entry(peer).or_insert(Seen { at: n, count: 0, unread: 0, last: message });
+        (chat.at, chat.last) = (n, message);
+        chat.count += 1;
+        let up_to = read.and_then(|read| read.get(peer)).copied().unwrap_or(0);
+        chat.unread += usize::from(theirs && !message.online_only && !message.recalled && n >= up_to);
+    }
+    let mut chats: Vec<(&str, Seen<'_>)> = chats.into_iter().collect();
+    chats.sort_by_key(|(_, chat)| chat.at);
+    let told = |(peer, chat): &(&str, Seen<'_>)| {
+        let account = im.accounts.get(*peer);
+        json!({"peer": peer, "nick": account.map(|a| a.nick.as_str()).unwrap_or_default(),
+               "face_url": account.map(|a| a.face_url.as_str()).unwrap_or_default(),
+               "exists": account.is_some(), "unread": chat.unread, "count": chat.count,
+               "last": show(chat.last)})
+    };
+    chats.iter().map(told).collect()
+}
+
+/// One chat's messages after the first `after`, and the keys of those that were taken back.
+pub(crate) fn messages(world: &World, user: &str, peer: &str, after: usize) -> Value {
+    let im = world.im();
+    let (mut fresh, mut recalled, mut total) = (Vec::new(), Vec::new(), 0);
+    for (_, message) in im.chat(user, peer) {
+        total += 1;
+        if total > after {
+            fresh.push(show(message));
+        }
+        if message.recalled {
+            recalled.push(message.key.as_str());
+        }
+    }
+    json!({"total": total, "messages": fresh, "recalled": recalled})
+}
+
 /// The chats of one user, newest last, as her client would show them.
 pub(crate) fn chats(world: &World, user: &str) -> Value {
     let im = world.im();

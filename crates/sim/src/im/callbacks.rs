@@ -11,6 +11,7 @@ use url::form_urlencoded;
 use super::Refused;
 use super::deliver::Draft;
 use crate::faults::{Fault, Kind};
+use crate::wire::{self, Begun, End, Party, Side, Start};
 use crate::world::World;
 
 const BEFORE: &str = "C2C.CallbackBeforeSendMsg";
@@ -238,27 +239,51 @@ fn sign(token: &str, request_time: &str) -> String {
     hex::encode(Sha256::digest(format!("{token}{request_time}").as_bytes()))
 }
 
-async fn one(world: &World, url: &str, body: &Value, fault: Option<&Fault>, timeout: Duration) -> Outcome {
+async fn one(
+    world: &Arc<World>,
+    url: &str,
+    body: &Value,
+    fault: Option<&Fault>,
+    timeout: Duration,
+) -> Outcome {
     let kind = fault.map(|fault| fault.kind);
+    if kind == Some(Kind::Delay) {
+        tokio::time::sleep(fault.map(Fault::pause).unwrap_or_default()).await;
+    }
+    let begun = begin(world, url, body);
     match kind {
         Some(Kind::Refuse | Kind::ResetBefore | Kind::Status | Kind::Body | Kind::Errcode) => {
+            begun.lost("not sent");
             return Outcome::Failed("connect", None);
         }
         Some(Kind::Hang) => {
             tokio::time::sleep(timeout).await;
             return Outcome::Timeout;
         }
-        Some(Kind::Delay) => tokio::time::sleep(fault.map(Fault::pause).unwrap_or_default()).await,
         _ => {}
     }
     let sent = world.http.post(url).header("content-type", "application/json").body(body.to_string());
     let call = async {
-        let response = sent
-            .send()
-            .await
-            .map_err(|error| Outcome::Failed(if error.is_connect() { "connect" } else { "broken" }, None))?;
-        let status = response.status().as_u16();
-        let bytes = response.bytes().await.map_err(|_| Outcome::Failed("broken", Some(status)))?;
+        let response = match sent.send().await {
+            Ok(response) => response,
+            Err(error) if error.is_connect() => {
+                begun.lost("connection refused");
+                return Err(Outcome::Failed("connect", None));
+            }
+            Err(_) => {
+                begun.lost("connection broke");
+                return Err(Outcome::Failed("broken", None));
+            }
+        };
+        let (line, status) = (response.status().to_string(), response.status().as_u16());
+        let Ok(bytes) = response.bytes().await else {
+            begun.lost("connection broke");
+            return Err(Outcome::Failed("broken", Some(status)));
+        };
+        let size = bytes.len() as u64;
+        let (outcome, code) = wire::judge(status, &bytes, size);
+        let answer = Side { line, size, body: wire::cut(bytes.clone()), ..Side::default() };
+        begun.end(outcome, End { status: Some(status), code, why: "", answer });
         if status != 200 {
             return Err(Outcome::Failed("status", Some(status)));
         }
@@ -277,6 +302,34 @@ async fn one(world: &World, url: &str, body: &Value, fault: Option<&Fault>, time
         Ok(Ok(answer)) => Outcome::Answered(answer),
         Ok(Err(failed)) => failed,
     }
+}
+
+/// The hop of one webhook.
+fn begin(world: &Arc<World>, url: &str, body: &Value) -> Begun {
+    let address = url::Url::parse(url).ok();
+    let path = address
+        .as_ref()
+        .map_or(url.to_owned(), |url| format!("{}?{}", url.path(), url.query().unwrap_or_default()));
+    let (_, note, msg_key) = wire::about(body, None);
+    // The customer's side is the one who is written to.
+    let who = body["To_Account"].as_str().unwrap_or_default();
+    let (text, name) = (body.to_string(), body["CallbackCommand"].as_str().unwrap_or_default());
+    let start = Start {
+        from: Party::Im,
+        to: Party::Gateway,
+        name: name.to_owned(),
+        who: who.to_owned(),
+        msg_key,
+        note,
+        request: Side {
+            line: format!("POST {path}"),
+            headers: vec![("content-type".into(), "application/json".into())],
+            size: text.len() as u64,
+            body: wire::cut(text.into()),
+            inside: None,
+        },
+    };
+    Begun::new(world, start, "no answer in time")
 }
 
 #[cfg(test)]

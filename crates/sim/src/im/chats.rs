@@ -89,9 +89,7 @@ fn batch(world: &World, from: &str, request: &Value, body_len: usize) -> Result<
     }
     drop(im);
     for user in &known {
-        world.journal.write(
-            "im",
-            "delivered",
+        world.chat_gets(
             json!({"from": from, "to": user, "msg_key": key, "seq": seq, "random": random, "time": time,
                    "platform": "RESTAPI", "text": body_text(&body), "body": body, "online_only": false,
                    "cloud_custom_data": custom}),

@@ -90,19 +90,20 @@ pub(crate) async fn deliver(world: &Arc<World>, mut draft: Draft) -> Result<Sent
             seen_by_from: !draft.hidden_from_sender,
             seen_by_to: true,
         });
-        i64::try_from(im.unread(&draft.to)).unwrap_or(i64::MAX)
+        // Only the webhook says it, and counting takes as long as the history is.
+        if draft.after && im.config.callback_enabled_after {
+            i64::try_from(im.unread(&draft.to)).unwrap_or(i64::MAX)
+        } else {
+            0
+        }
     } else {
         -1
     };
     if draft.send_msg_result == 0 {
-        world.journal.write(
-            "im",
-            "delivered",
-            json!({"from": draft.from, "to": draft.to, "msg_key": key, "seq": draft.seq,
+        world.chat_gets(json!({"from": draft.from, "to": draft.to, "msg_key": key, "seq": draft.seq,
                    "random": draft.random, "time": time, "platform": draft.platform,
                    "text": super::body_text(&draft.body), "body": draft.body,
-                   "online_only": draft.online_only, "cloud_custom_data": draft.cloud_custom_data}),
-        );
+                   "online_only": draft.online_only, "cloud_custom_data": draft.cloud_custom_data}));
     }
     let after = draft.after && world.im().config.callback_enabled_after;
     let after = after.then(|| {

@@ -119,6 +119,11 @@ impl Im {
         }
     }
 
+    /// Where this cloud itself is.
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
     pub(crate) fn set_rate(&mut self, rate: u32) {
         self.config.rate = rate;
         self.buckets.set_rate(rate);

@@ -1,31 +1,69 @@
-//! The demo page: a phone on the left, the agent's chats on the right. Plain files, no outside resource.
+//! The demo page: a phone, a desk, and the wire between them. Plain files, nothing from outside, no build step.
+//!
+//! `page.js` puts the page together; start reading there. `vendor/` holds Preact with htm, one file, with its licences.
+//! The page speaks to the control endpoints alone, and of those its phone and its desk use only what the real clouds'
+//! own clients could do (`clouds.js`).
+
+use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderName, header};
+use axum::extract::State;
+use axum::http::{HeaderName, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use url::Url;
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+use crate::world::World;
 
-pub(crate) fn router() -> Router {
-    Router::new()
-        .route("/", get(|| async { file("text/html; charset=utf-8", include_str!("page.html")) }))
-        .route("/page.css", get(|| async { file("text/css; charset=utf-8", include_str!("page.css")) }))
-        .route("/page.js", get(|| async { file("text/javascript; charset=utf-8", include_str!("page.js")) }))
-        .route(
-            "/words.js",
-            get(|| async { file("text/javascript; charset=utf-8", include_str!("words.js")) }),
-        )
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// Path, content type and bytes of everything that the page loads.
+const FILES: [(&str, &str, &[u8]); 14] = [
+    ("/", "text/html; charset=utf-8", include_bytes!("page.html")),
+    ("/page.css", "text/css; charset=utf-8", include_bytes!("page.css")),
+    ("/icon.svg", "image/svg+xml", include_bytes!("icon.svg")),
+    ("/page.js", SCRIPT, include_bytes!("page.js")),
+    ("/clouds.js", SCRIPT, include_bytes!("clouds.js")),
+    ("/desk.js", SCRIPT, include_bytes!("desk.js")),
+    ("/messages.js", SCRIPT, include_bytes!("messages.js")),
+    ("/model.js", SCRIPT, include_bytes!("model.js")),
+    ("/parts.js", SCRIPT, include_bytes!("parts.js")),
+    ("/phone.js", SCRIPT, include_bytes!("phone.js")),
+    ("/wire.js", SCRIPT, include_bytes!("wire.js")),
+    ("/words.js", SCRIPT, include_bytes!("words.js")),
+    ("/vendor/htm-preact.js", SCRIPT, include_bytes!("vendor/htm-preact.js")),
+    ("/samples/voice.mp3", "audio/mpeg", include_bytes!("samples/voice.mp3")),
+];
+
+pub(crate) fn router(world: Arc<World>) -> Router {
+    let router = FILES.iter().fold(Router::new(), |router, (path, ..)| router.route(path, get(file)));
+    router.with_state(world)
 }
 
-fn file(content_type: &'static str, text: &'static str) -> Response {
-    let headers: [(HeaderName, &str); 5] = [
-        (header::CONTENT_TYPE, content_type),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-cache"),
+async fn file(State(world): State<Arc<World>>, uri: Uri) -> Response {
+    let (_, content_type, bytes) = FILES.iter().find(|(path, ..)| *path == uri.path()).unwrap_or(&FILES[0]);
+    let headers: [(HeaderName, String); 5] = [
+        (header::CONTENT_TYPE, (*content_type).to_owned()),
+        (header::CONTENT_SECURITY_POLICY, policy(&world)),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (header::REFERRER_POLICY, "no-referrer".to_owned()),
+        (header::CACHE_CONTROL, "no-cache".to_owned()),
     ];
-    (headers, text).into_response()
+    (headers, *bytes).into_response()
+}
+
+/// Scripts, styles and calls: this listener alone. Pictures, voices and videos may also be those of the two clouds and of
+/// the gateway, where a real client would get them.
+fn policy(world: &World) -> String {
+    let gateway = world.im().config.callback_url.as_deref().and_then(origin);
+    let clouds = [origin(&world.wechat().base_url), origin(world.im().base_url()), gateway];
+    let files = clouds.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' {files}; \
+         media-src 'self' {files}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
+
+fn origin(url: &str) -> Option<String> {
+    Url::parse(url).ok().map(|url| url.origin().ascii_serialization())
 }

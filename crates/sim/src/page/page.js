@@ -1,195 +1,93 @@
-// The demo page: reads the simulator's state, and again whenever its journal grows.
+// The demo page: where its parts are put together. `model.js` is what it knows, `clouds.js` how it asks, and
+// `phone.js`, `desk.js` and `wire.js` are the three things one sees.
 
-import { language, speak, word } from "/words.js";
+import { html, render } from "/vendor/htm-preact.js";
+import { operator } from "/clouds.js";
+import { Desk } from "/desk.js";
+import { dayAndTime, timeOf } from "/messages.js";
+import { attempt, changed, listen, mend, now, state } from "/model.js";
+import { Menu } from "/parts.js";
+import { Phone } from "/phone.js";
+import { Opened, Wire } from "/wire.js";
+import { LANGUAGES, greet, language, speak, word } from "/words.js";
 
-const at = (id) => document.getElementById(id);
-const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const HOUR = 3_600_000;
 
-async function call(path, body) {
-  const post = body && { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
-  const response = await fetch(path, post);
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error);
-  return answer;
+/** How each fault is made, by the operator of the cloud or of the machine that it befalls. */
+const faults = {
+  "f-im": async () => {
+    await operator.fault({ target: "im", kind: "status", value: 502, for_ms: 20_000 });
+    await operator.fault({ target: "im.client", kind: "status", value: 503, for_ms: 20_000 });
+  },
+  "f-slow": () => operator.fault({ target: "wechat", kind: "delay", value: 4000, for_ms: 30_000 }),
+  "f-lost": () => operator.fault({ target: "wechat.custom_send", kind: "reset_after", count: 1 }),
+  "f-token": () => Promise.all(state.accounts.map((account) => operator.revoke(account.app_id))),
+  "f-quota": () => Promise.all(state.accounts.map((account) => operator.limits(account.app_id, { "/cgi-bin/message/custom/send": { daily: 0 } }))),
+  "f-kill": () => operator.kill(),
+  "f-start": () => operator.start(),
+  "f-mend": mend,
+};
+
+function Faults() {
+  const dead = state.gateway && !state.gateway.running;
+  const names = ["f-im", "f-slow", "f-lost", "f-token", "f-quota", ...(state.gateway ? [dead ? "f-start" : "f-kill"] : []), "f-mend"];
+  return html`<${Menu} name="faults" label=${word("faults")}>
+    <p class="small">${word("faults-line")}</p>
+    ${names.map((name) => html`<button type="button" class="choice" data-closes data-fault=${name} key=${name} onClick=${() => attempt(faults[name])}>
+      <strong>${word(name)}</strong><span class="small">${word(`${name}-line`)}</span></button>`)}
+  <//>`;
 }
 
-function complain(text) {
-  at("trouble").textContent = text;
-  at("trouble").hidden = !text;
+function Clock() {
+  const steps = [["plus-hour", HOUR], ["plus-day", 24 * HOUR], ["plus-48", 48 * HOUR]];
+  return html`<${Menu} name="clock" label=${html`<span class="long">${dayAndTime(now())}</span><span class="short">${timeOf(now())}</span>`} title=${`${word("clock")}: ${dayAndTime(now())}`}>
+    <p class="small">${word("clock-line")}</p>
+    ${steps.map(([name, ms]) => html`<button type="button" class="choice" data-closes data-clock=${name} key=${name} onClick=${() => attempt(() => operator.later(ms))}><strong>${word(name)}</strong></button>`)}
+  <//>`;
 }
 
-/** Runs something that a person asked for, and shows what went wrong. */
-async function attempt(work) {
-  try {
-    complain("");
-    await work();
-  } catch (error) {
-    complain(error.message);
-  }
+function Health() {
+  if (!state.gateway) return null;
+  const { running, ready } = state.gateway;
+  const how = ready ? "gw-up" : running ? "gw-starting" : "gw-down";
+  return html`<span class=${`health ${how}`} role="status"><span class=${`dot ${ready ? "up" : running ? "soon" : "down"}`} aria-hidden="true"></span><span class="health-words">${word(how)}</span></span>`;
 }
 
-/** Sets a select's options and keeps the choice where it still exists. */
-function offer(select, options, none) {
-  const known = [...select.options].map((option) => option.value + "\n" + option.label).join("\n");
-  const now = options.map(([value, label]) => value + "\n" + label).join("\n");
-  if (known !== now || !options.length) {
-    const chosen = select.value;
-    const list = options.length ? options : [["", none]];
-    select.replaceChildren(...list.map(([value, label]) => new Option(label, value)));
-    if (options.some(([value]) => value === chosen)) select.value = chosen;
-  }
-  select.disabled = !options.length;
+function Languages() {
+  const choose = (event) => { speak(event.target.value); changed(); };
+  return html`<label class="languages"><span class="unseen">${word("language")}</span>
+    <select id="language" onChange=${choose}>${Object.entries(LANGUAGES).map(([tag, [name]]) => html`<option key=${tag} value=${tag} lang=${tag} selected=${tag === language}>${name}</option>`)}</select></label>`;
 }
 
-/** Shows lines in a list: only new ones are added, so that a screen reader hears each once. */
-function show(list, key, lines) {
-  if (list.dataset.key !== key || lines.length < list.children.length) {
-    list.dataset.key = key;
-    // What was there before is not news.
-    list.setAttribute("aria-live", "off");
-    list.replaceChildren();
-    requestAnimationFrame(() => list.setAttribute("aria-live", "polite"));
-  }
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
-  const fresh = lines.slice(list.children.length);
-  list.append(...fresh.map(line));
-  if (fresh.length && atEnd) list.scrollTop = list.scrollHeight;
+function Views() {
+  const views = ["phone", "desk", "wire"];
+  const unread = state.agents.reduce((sum, agent) => sum + agent.unread, 0);
+  return html`<nav class="views" aria-label=${word("views")}>${views.map((view) => html`<button type="button" key=${view} data-view=${view} aria-current=${state.view === view ? "page" : undefined} onClick=${() => { state.view = view; changed(); }}>
+    ${word(`view-${view}`)}${view === "desk" && unread > 0 && state.view !== "desk" && html` <span class="count">${unread}</span>`}</button>`)}</nav>`;
 }
 
-function line({ side, text, ms, lang }) {
-  const item = document.createElement("li");
-  item.className = side;
-  const body = document.createElement("span");
-  body.textContent = text;
-  if (lang) body.lang = lang;
-  const time = document.createElement("time");
-  time.dateTime = new Date(ms).toISOString();
-  time.textContent = clock.format(ms);
-  item.append(body, time);
-  return item;
+/** The phone and the desk are drawn anew only if something changed there: a busy wire leaves them alone. */
+let kept = { version: -1 };
+function clients() {
+  if (kept.version !== state.version) kept = { version: state.version, both: [html`<${Phone} />`, html`<${Desk} />`] };
+  return kept.both;
 }
 
-let state;
-const invented = new Map();
-
-const account = () => state.wechat.find((one) => one.app_id === at("account").value) ?? state.wechat[0];
-const customerPath = () =>
-  `/sim/wechat/${account().app_id}/customers/${encodeURIComponent(at("customer").value)}`;
-const chosenCustomer = () => account().customers.find((one) => one.openid === at("customer").value);
-
-function newOpenid() {
-  const bytes = crypto.getRandomValues(new Uint8Array(26));
-  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-  return "o6" + [...bytes].map((byte) => letters[byte % letters.length]).join("");
+function Page() {
+  return html`<a class="skip" href="#wire">${word("skip")}</a>
+    <header class="top">
+      <div class="brand"><svg viewBox="0 0 48 24" width="48" height="24" aria-hidden="true"><circle class="thread-a" cx="6" cy="17" r="4" /><path d="M6 17C14 1 22 1 25 11s8 10 17-4" /><circle class="thread-b" cx="42" cy="7" r="4" /></svg>
+        <div><h1>Tsunagi <span lang="ja">繋ぎ</span></h1><p>${word("intro")}</p></div></div>
+      <div class="tools"><${Health} /><${Clock} /><${Faults} /><${Languages} /></div>
+    </header>
+    <div class="alerts" role="alert">${(state.trouble || state.alert) && html`<p>${state.trouble || state.alert}</p>`}</div>
+    <main class="stage" data-view=${state.view}>${clients()}<${Wire} /></main>
+    <${Views} /><${Opened} />`;
 }
 
-async function drawPhone() {
-  offer(at("account"), state.wechat.map((one) => [one.app_id, one.gh_id]), "");
-  at("account-choice").hidden = state.wechat.length < 2;
-  const app = account().app_id;
-  const openids = account().customers.map((one) => one.openid);
-  for (const openid of invented.get(app) ?? []) if (!openids.includes(openid)) openids.push(openid);
-  if (!openids.length) {
-    invented.set(app, [newOpenid()]);
-    openids.push(invented.get(app)[0]);
-  }
-  offer(at("customer"), openids.map((openid, n) => [openid, `${word("person")} ${n + 1} · ${openid.slice(-4)}`]), "");
-  at("follow").textContent = word(chosenCustomer()?.follows ? "unfollow" : "follow");
-  const path = customerPath();
-  const transcript = await call(`${path}/transcript`);
-  if (path !== customerPath()) return;
-  show(at("transcript"), path, transcript.map((entry) => ({
-    side: entry.who === "customer" && entry.via === "said" ? "mine" : entry.who === "account" ? "theirs" : "notice",
-    text: entry.via !== "event" ? entry.text || `[${entry.msg_type}]`
-      : ["subscribe", "unsubscribe"].includes(entry.text) ? word(entry.text) : `${word("event")}: ${entry.text}`,
-    ms: entry.at_ms,
-    lang: entry.via === "failure" ? "zh" : "",
-  })));
-}
-
-async function drawAgent() {
-  const openids = state.wechat.flatMap((one) => one.customers.map((customer) => customer.openid));
-  const isGhost = (user) => openids.some((openid) => user === openid || user.startsWith(`${openid}-`));
-  const agents = Object.keys(state.im.accounts).filter((user) => !state.im.admins.includes(user) && !isGhost(user));
-  offer(at("agent"), agents.map((user) => [user, user]), word("no-agent"));
-  const agent = at("agent").value;
-  const chats = agent ? await call(`/sim/im/agents/${encodeURIComponent(agent)}/chats`) : [];
-  if (agent !== at("agent").value) return;
-  chats.reverse();
-  const label = (chat) => [chat.nick || chat.peer, chat.exists ? "" : `(${word("gone")})`, chat.unread ? `● ${chat.unread}` : ""];
-  offer(at("chat"), chats.map((chat) => [chat.peer, label(chat).filter(Boolean).join(" ")]), word("no-chat"));
-  const chat = chats.find((one) => one.peer === at("chat").value);
-  for (const part of at("agent-form").elements) part.disabled = !chat?.exists;
-  const messages = (chat?.messages ?? []).map((message) => ({
-    side: message.from === agent ? "mine" : "theirs",
-    text: message.text,
-    ms: message.time * 1000,
-  }));
-  show(at("chat-lines"), `${agent}/${chat?.peer}`, messages);
-  if (chat?.unread && document.visibilityState === "visible") {
-    await call(`/sim/im/agents/${encodeURIComponent(agent)}/read`, { peer: chat.peer });
-  }
-}
-
-async function draw() {
-  state = await call("/sim/state");
-  await Promise.all([drawPhone(), drawAgent()]);
-}
-
-/** A form that sends on Enter; not while an input method composes, and not with Shift. */
-function composer(form, field, send) {
-  field.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-    event.preventDefault();
-    form.requestSubmit();
-  });
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const text = field.value.trim();
-    if (!text) return;
-    field.value = "";
-    field.focus();
-    attempt(() => send(text));
-  });
-}
-
-composer(at("customer-form"), at("customer-text"), (text) => call(`${customerPath()}/say`, { text }));
-composer(at("agent-form"), at("agent-text"), async (text) => {
-  const to = at("chat").value;
-  const answer = await call(`/sim/im/agents/${encodeURIComponent(at("agent").value)}/say`, { to, text });
-  if (answer.error_code) complain(`${word("refused")} ${answer.error_code} ${answer.error_info ?? ""}`);
-});
-at("follow").addEventListener("click", () =>
-  attempt(() => call(`${customerPath()}/${chosenCustomer()?.follows ? "unfollow" : "follow"}`, {})));
-at("another").addEventListener("click", () => attempt(async () => {
-  const app = account().app_id;
-  const openid = newOpenid();
-  invented.set(app, [...(invented.get(app) ?? []), openid]);
-  await drawPhone();
-  at("customer").value = openid;
-  await drawPhone();
-  at("customer-text").focus();
-}));
-for (const id of ["account", "customer", "agent", "chat"]) at(id).addEventListener("change", () => attempt(draw));
-
-speak();
-let seen = 0;
-for (let silent = false; ;) {
-  try {
-    if (seen) {
-      const lines = await call(`/sim/journal?after=${seen}&wait_ms=20000`);
-      if (lines.length) seen = lines.at(-1).n;
-    } else {
-      seen = (await call("/sim/state")).journal;
-    }
-    await draw();
-    if (silent) complain("");
-    silent = false;
-    // The very first line has no number to wait after.
-    if (!seen) await new Promise((done) => setTimeout(done, 500));
-  } catch {
-    silent = true;
-    complain(word("trouble"));
-    await new Promise((done) => setTimeout(done, 1000));
-  }
-}
+greet();
+const draw = () => render(html`<${Page} />`, document.getElementById("app"));
+draw();
+// The clock in the corners goes on when nothing else happens.
+setInterval(() => changed(), 15_000);
+listen(draw);

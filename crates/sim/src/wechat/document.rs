@@ -38,6 +38,8 @@ pub(crate) struct Request {
     pub(crate) url: String,
     pub(crate) content_type: &'static str,
     pub(crate) body: Vec<u8>,
+    /// What an encrypted body says.
+    pub(crate) inside: Option<Vec<u8>>,
 }
 
 /// `sha1_hex(concat(sort(parts)))`, written here a second time on purpose: a mistake in the library's must show.
@@ -71,14 +73,15 @@ pub(crate) fn request(
         Format::Xml => "text/xml",
         Format::Json => "application/json",
     };
-    let made = |url: String, body: Vec<u8>| Request {
+    let made = |url: String, body: Vec<u8>, inside: Option<Vec<u8>>| Request {
+        inside,
         account: config.clone(),
         key: key.cloned(),
         url,
         content_type,
         body,
     };
-    let (Some(key), true) = (key, config.mode != Mode::Plain) else { return made(url, plain) };
+    let (Some(key), true) = (key, config.mode != Mode::Plain) else { return made(url, plain, None) };
     let encrypt = key.encrypt(&config.app_id, chance.prefix16(), &plain);
     let msg_signature = sign(&[&config.token, &timestamp, &nonce, &encrypt]);
     let _ = write!(url, "&encrypt_type=aes&msg_signature={msg_signature}");
@@ -88,7 +91,7 @@ pub(crate) fn request(
         _ => vec![to],
     };
     fields.push(("Encrypt".to_owned(), encrypt.into()));
-    made(url, render(config.format, &fields))
+    made(url, render(config.format, &fields), Some(plain))
 }
 
 fn render(format: Format, fields: &[(String, Value)]) -> Vec<u8> {

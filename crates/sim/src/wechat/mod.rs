@@ -195,6 +195,13 @@ impl Customer {
                "refuses_messages": self.refuses_messages, "lines": self.transcript.len()})
     }
 
+    /// Whether a line of her chat has this file.
+    pub(crate) fn has_file(&self, media_id: &str) -> bool {
+        let names = ["media_id", "thumb_media_id", "MediaId", "ThumbMediaId"];
+        let has = |fields: &Value| names.iter().any(|name| fields[*name] == media_id);
+        self.transcript.iter().any(|line| line.fields.as_ref().is_some_and(has))
+    }
+
     /// Puts a line into the chat.
     fn show(
         &mut self,

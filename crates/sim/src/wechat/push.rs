@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::document::{self, Push, Request};
+use super::document::{self, Content, Push, Request};
 use super::reply::{Judge, Shown, Verdict};
 use super::{FAILURE_LINE, SYSTEM_SENDER};
 use crate::chance::Chance;
 use crate::config::PushConfig;
 use crate::faults::{Fault, Kind};
+use crate::wire::{Begun, End, Outcome, Party, Side, Start, beginning, cut};
 use crate::world::World;
 
 /// How a push ended.
@@ -104,7 +105,7 @@ fn prepare(world: &World, push: &Push) -> Option<Request> {
 }
 
 async fn attempt(
-    world: &World,
+    world: &Arc<World>,
     push: &Push,
     request: Option<&Request>,
     fault: Option<&Fault>,
@@ -115,10 +116,13 @@ async fn attempt(
     let ends = Instant::now() + deadline;
     match kind {
         Some(Kind::Refuse | Kind::ResetBefore | Kind::Errcode | Kind::Status | Kind::Body) => {
+            begin(world, push, request).lost("not sent");
             return Attempt::Failed(None, "connect");
         }
         Some(Kind::Hang) => {
+            let begun = begin(world, push, request);
             tokio::time::sleep_until(ends).await;
+            begun.lost(TOO_LATE);
             return Attempt::Failed(None, "timeout");
         }
         Some(Kind::Delay) => tokio::time::sleep(fault.map(Fault::pause).unwrap_or_default()).await,
@@ -175,7 +179,39 @@ async fn join_all<F: Future<Output = Attempt>>(mut futures: Vec<std::pin::Pin<Bo
     ended.into_iter().flatten().collect()
 }
 
-async fn send(world: &World, push: &Push, request: &Request) -> Attempt {
+/// What is said of a hop that the deadline ended.
+const TOO_LATE: &str = "no answer in time";
+
+/// The hop of one attempt.
+fn begin(world: &Arc<World>, push: &Push, request: &Request) -> Begun {
+    let path = url::Url::parse(&request.url).map_or_else(
+        |_| request.url.clone(),
+        |url| format!("{}?{}", url.path(), url.query().unwrap_or_default()),
+    );
+    let note = match &push.content {
+        Content::Fields(fields) => fields.iter().find(|(name, _)| name == "Content" || name == "EventKey"),
+        Content::Verbatim(_) => None,
+    };
+    let start = Start {
+        from: Party::Wechat,
+        to: Party::Gateway,
+        name: format!("push {}", push.what),
+        who: push.openid.clone(),
+        msg_key: String::new(),
+        note: note.and_then(|(_, text)| text.as_str()).map(beginning).unwrap_or_default(),
+        request: Side {
+            line: format!("POST {path}"),
+            headers: vec![("content-type".into(), request.content_type.into())],
+            size: request.body.len() as u64,
+            body: cut(request.body.clone().into()),
+            inside: request.inside.clone().map(|inside| cut(inside.into())),
+        },
+    };
+    Begun::new(world, start, TOO_LATE)
+}
+
+async fn send(world: &Arc<World>, push: &Push, request: &Request) -> Attempt {
+    let begun = begin(world, push, request);
     let call = world
         .http
         .post(&request.url)
@@ -184,14 +220,29 @@ async fn send(world: &World, push: &Push, request: &Request) -> Attempt {
         .send();
     let response = match call.await {
         Ok(response) => response,
-        Err(error) if error.is_connect() => return Attempt::Failed(None, "connect"),
-        Err(_) => return Attempt::Failed(None, "broken"),
+        Err(error) if error.is_connect() => {
+            begun.lost("connection refused");
+            return Attempt::Failed(None, "connect");
+        }
+        Err(_) => {
+            begun.lost("connection broke");
+            return Attempt::Failed(None, "broken");
+        }
     };
-    let status = response.status().as_u16();
+    let (line, status) = (response.status().to_string(), response.status().as_u16());
+    let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
+    let headers =
+        content_type.map(|value| ("content-type".to_owned(), value.to_owned())).into_iter().collect();
+    let Ok(body) = response.bytes().await else {
+        begun.lost("connection broke");
+        return Attempt::Failed(Some(status), "broken");
+    };
+    let answer = Side { line, headers, size: body.len() as u64, body: cut(body.clone()), inside: None };
+    let mut end = End { status: Some(status), answer, ..End::default() };
     if status != 200 {
+        begun.end(Outcome::Refused, end);
         return Attempt::Failed(Some(status), "status");
     }
-    let Ok(body) = response.bytes().await else { return Attempt::Failed(Some(status), "broken") };
     let wechat = world.wechat();
     let Some(account) = wechat.accounts.get(&push.app_id) else {
         return Attempt::Failed(None, "account gone");
@@ -206,6 +257,14 @@ async fn send(world: &World, push: &Push, request: &Request) -> Attempt {
         }
         verdict => verdict,
     };
+    drop(wechat);
+    let outcome = if let Verdict::Malformed(why) = &verdict {
+        end.why = why;
+        Outcome::Refused
+    } else {
+        Outcome::Done
+    };
+    begun.end(outcome, end);
     Attempt::Answered(status, verdict)
 }
 
@@ -254,11 +313,15 @@ fn show(world: &World, push: &Push, who: &'static str, via: &'static str, shown:
     };
     let fields = json!({"app_id": push.app_id, "openid": push.openid, "msg_id": push.id, "via": via,
                         "msg_type": msg_type, "text": text, "fields": fields});
-    world.journal.write("wechat", if follows { "delivered" } else { "not_shown" }, fields);
+    if follows {
+        world.customer_sees(fields);
+    } else {
+        world.journal.write("wechat", "not_shown", fields);
+    }
 }
 
 /// The same push again, though it had succeeded. What is answered is noted and not shown again.
-async fn repeat(world: &World, push: &Push, request: &Request, fault: &Fault, deadline: Duration) {
+async fn repeat(world: &Arc<World>, push: &Push, request: &Request, fault: &Fault, deadline: Duration) {
     let identical = world.wechat().push.identical;
     for n in 1..=fault.number(1) {
         let fresh = if identical { None } else { prepare(world, push) };

@@ -198,7 +198,7 @@ impl Call {
         }
         self.world.journal.write("wechat", "call", fields);
         if let Some(delivered) = self.delivered.take() {
-            self.world.journal.write("wechat", "delivered", delivered);
+            self.world.customer_sees(delivered);
         }
         match result {
             Ok(Answer::Ok) => serve::json(&json!({"errcode": 0, "errmsg": "ok"})),

@@ -85,13 +85,9 @@ impl Bridge {
                 if !tx.told_of_parked(&parked.message).await? {
                     return Ok(());
                 }
-                let author = tx.message(&parked.message).await?.and_then(|message| message.author);
-                if let (Some(account), Some(author)) = (account, author) {
-                    let excerpt = &excerpt(&parked.words);
-                    let told = Notice::Parked { excerpt, why: desk::mailbox::Parked::Passive };
-                    notice::enqueue(tx, &clock, &entropy, &account, &parked.openid, &author, told).await?;
-                }
-                Ok(())
+                let excerpt = &excerpt(&parked.words);
+                let told = Notice::Parked { excerpt, why: desk::mailbox::Parked::Passive };
+                tell(tx, &clock, &entropy, account.as_ref(), &parked.openid, &parked.message, told).await
             })
         });
         work.await
@@ -129,13 +125,24 @@ pub(crate) async fn fail_parked(
         return Ok(0);
     }
     ended(&parked.account, DeliveryState::Failed, Some(reason), parts);
-    let author = tx.message(&parked.message).await?.and_then(|message| message.author);
-    if let (Some(account), Some(author)) = (account, author) {
-        let excerpt = &excerpt(&parked.words);
-        let told = Notice::Failed { excerpt, reason };
-        notice::enqueue(tx, clock, entropy, account, &parked.openid, &author, told).await?;
-    }
+    let told = Notice::Failed { excerpt: &excerpt(&parked.words), reason };
+    tell(tx, clock, entropy, account, &parked.openid, &parked.message, told).await?;
     Ok(parts)
+}
+
+/// Tells the author of a message; nobody where the account is not served.
+async fn tell(
+    tx: &mut Tx<'_>,
+    clock: &Clock,
+    entropy: &Entropy,
+    account: Option<&Account>,
+    openid: &str,
+    message: &str,
+    told: Notice<'_>,
+) -> Result<(), Error> {
+    let author = tx.message(message).await?.and_then(|message| message.author);
+    let (Some(account), Some(author)) = (account, author) else { return Ok(()) };
+    notice::enqueue(tx, clock, entropy, account, openid, &author, told).await
 }
 
 fn ended(account: &str, state: DeliveryState, reason: Option<Reason>, parts: u64) {
@@ -188,13 +195,12 @@ pub(crate) async fn settle(
             }
             _ => None,
         };
-        let author = tx.message(&parked.message).await?.and_then(|message| message.author);
-        if let (Some(notice), Some(account), Some(author)) = (notice, account, author)
+        if let Some(notice) = notice
             && told.insert(parked.message.as_str())
         {
             let first = tx.deliveries(&parked.message).await?.into_iter().next();
             let begins = excerpt(first.as_ref().map_or("", |first| &first.body));
-            notice::enqueue(tx, clock, entropy, account, &due.openid, &author, notice(&begins)).await?;
+            tell(tx, clock, entropy, account, &due.openid, &parked.message, notice(&begins)).await?;
         }
     }
     faults::point("settle.before_commit");

@@ -36,6 +36,17 @@ pub(super) fn config(file: &file::File, findings: &mut Findings) -> Option<Confi
         let hint = "make it at least server.body_timeout and store.ingest_timeout together";
         findings.add("server.request_timeout", "is over before the store could answer", hint);
     }
+    if let Some(server) = &server
+        && server.request_timeout < Duration::from_secs(6)
+        && accounts.iter().any(|account| !account.passive_hold.is_zero())
+    {
+        let hint = "make it at least 6, or set the accounts' passive_hold to 0";
+        findings.add(
+            "server.request_timeout",
+            "is over before a message that is held could be answered",
+            hint,
+        );
+    }
     Some(Config {
         server: server?,
         store: store?,

@@ -103,6 +103,8 @@ fn every_fault_names_its_key_and_says_what_to_do() {
         ("language = \"ja\"", "reply = \"kf\"", "account[1].reply"),
         ("language = \"ja\"", "on_unsubscribe = \"\"", "account[1].on_unsubscribe"),
         ("language = \"ja\"", "signature_window = -1", "account[1].signature_window"),
+        ("language = \"ja\"", "passive_hold = 15", "account[1].passive_hold"),
+        ("language = \"ja\"", "park_ttl = 59", "account[1].park_ttl"),
         ("language = \"ja\"", "base_url = \"api.weixin.qq.com\"", "account[1].base_url"),
         ("language = \"ja\"", &format!("encoding_aes_key = \"{aes}\""), "account[1].encoding_aes_key"),
         ("sdk_app_id = 1400000001", "sdk_app_id = \"1400000001\"", "im.sdk_app_id"),
@@ -121,6 +123,15 @@ fn every_fault_names_its_key_and_says_what_to_do() {
         assert!(message.contains(&format!("tsunagi.toml: {key}: ")), "{to}: {message}");
         assert!(!hint.is_empty(), "{to}");
     }
+}
+
+#[test]
+fn a_request_that_holds_a_message_may_take_as_long() {
+    let held = GOOD.replacen("language = \"ja\"", "passive_hold = 14", 1);
+    load_with(&held, &[]).unwrap();
+    let short = [("TSUNAGI__SERVER__REQUEST_TIMEOUT", "5"), ("TSUNAGI__STORE__INGEST_TIMEOUT", "2")];
+    let (message, hint) = problem_with(&held, &short);
+    assert!(message.contains("server.request_timeout") && hint.contains("passive_hold"), "{message}: {hint}");
 }
 
 #[test]

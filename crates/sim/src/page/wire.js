@@ -44,11 +44,11 @@ function outcomeOf(hop) {
   return `${word("done")} · ${took}`;
 }
 
-function Row({ hop, at, total, height, chosen }) {
+function Row({ hop, at, total, height, chosen, fresh }) {
   const [from, to] = [PARTIES.indexOf(hop.from), PARTIES.indexOf(hop.to)];
   const place = { top: `${at * height}px`, height: `${height}px` };
   const noted = hop.outcome !== "mark" && hop.note;
-  return html`<div id=${`hop-${hop.id}`} class=${`hop ${hop.outcome} ${now() - hop.at_ms < 700 ? "fresh" : ""}`} style=${place} role="option" aria-selected=${chosen} aria-posinset=${at + 1} aria-setsize=${total} data-name=${hop.name} onClick=${() => openHop(hop.id)}>
+  return html`<div id=${`hop-${hop.id}`} class=${`hop ${hop.outcome} ${fresh ? "fresh" : ""}`} style=${place} role="option" aria-selected=${chosen} aria-posinset=${at + 1} aria-setsize=${total} data-name=${hop.name} onClick=${() => openHop(hop.id)}>
     <span class="hop-time">${exactTime(hop.at_ms)}</span>
     <span class="lanes">
       ${hop.outcome === "mark" ? html`<span class="marked">${nameOf(hop)}</span>`
@@ -109,6 +109,9 @@ export function Wire() {
   const first = Math.max(0, Math.floor(top / view.row) - MARGIN);
   const until = Math.min(hops.length, Math.ceil((top + view.height) / view.row) + MARGIN);
   const inSight = hops.slice(first, until);
+  // An arrow runs when its hop is new; where all are new at once, nobody could follow, and drawing costs.
+  const isNew = (hop) => now() - hop.at_ms < 700;
+  const calm = inSight.filter(isNew).length <= 6;
   const toggle = (name) => html`<label class="check"><input type="checkbox" checked=${state.wire[name]} onChange=${(event) => { state.wire[name] = event.target.checked; changed(); }} /> ${word(name === "only" ? "only-chat" : name)}</label>`;
   return html`<section class="pane wire-side" id="wire" aria-labelledby="wire-title">
     <div class="wire-top"><h2 id="wire-title"><span>${word("wire")}</span> <small>${word("wire-line")}</small></h2>
@@ -116,7 +119,7 @@ export function Wire() {
     <div class="wire-head" aria-hidden="true"><span></span><span class="lanes">${PARTIES.map((party) => html`<span class="party" key=${party} data-party=${party}><span class="long">${word(`p-${party}`)}</span><span class="short">${word(`s-${party}`)}</span></span>`)}</span><span class="wire-count">${hops.length} ${word("hops")}</span></div>
     <div class="wire-box" ref=${box} role="listbox" tabindex="0" aria-label=${word("wire")} aria-activedescendant=${at >= first && at < until ? `hop-${chosen}` : undefined} onScroll=${scrolled} onKeyDown=${key}>
       <div class="wire-all" role="presentation" style=${{ height: `${Math.max(end, view.height)}px` }}>
-        ${inSight.map((hop, n) => html`<${Row} key=${hop.id} hop=${hop} at=${first + n} total=${hops.length} height=${view.row} chosen=${hop.id === chosen} />`)}
+        ${inSight.map((hop, n) => html`<${Row} key=${hop.id} hop=${hop} at=${first + n} total=${hops.length} height=${view.row} chosen=${hop.id === chosen} fresh=${calm && isNew(hop)} />`)}
       </div>
     </div>
     ${!hops.length && html`<p class="empty">${word("no-hops")}</p>`}

@@ -1,8 +1,8 @@
 //! Job `push`, for what a customer does besides writing, coming and going: taps on menu items, scans.
 
+use crate::window::When;
 use crate::worker::{Held, Step};
-use crate::{Account, Bridge, window};
-use desk::Millis;
+use crate::{Account, Bridge};
 use desk::window::Action;
 use store::{Error, Job};
 use wechat::{Event, Message, MessageKind};
@@ -53,14 +53,14 @@ impl Bridge {
         job: Job,
         _account: &Account,
         event: Event,
-        said_at: Millis,
+        when: When,
     ) -> Result<Step, Error> {
-        let (lane, rules, now) = (held.lane.clone(), self.inner.rules, self.inner.clock.now());
+        let (lane, known) = (held.lane.clone(), self.known());
         let work = self.inner.store.write(move |tx| {
             Box::pin(async move {
                 if let Some(action) = opened_by(&event) {
                     tx.lock_customer(&lane.account, &lane.openid).await?;
-                    window::act(tx, &rules, &lane, action, said_at, now).await?;
+                    known.act(tx, &lane, action, when).await?;
                 }
                 tx.finish(&lane, &job).await
             })

@@ -7,12 +7,11 @@ use crate::assign::NOT_SERVED;
 use crate::convert::{Told, wechat_outcome};
 use crate::mailbox::UNPARK;
 use crate::token::Trouble;
-use crate::window::Learned;
+use crate::window::{Known, Learned};
 use crate::worker::{Held, Step};
 use crate::{Account, Bridge, notice, window};
 use desk::delivery::{Past, after_answer};
 use desk::mailbox::Parked;
-use desk::window::Rules;
 use desk::words::{Notice, excerpt};
 use desk::{Clock, DeliveryState, Entropy, Millis, Next, Reason, Tried};
 use secrecy::SecretString;
@@ -300,7 +299,7 @@ impl Bridge {
             detail: detail.to_owned(),
             clock: self.inner.clock.clone(),
             entropy: self.inner.entropy.clone(),
-            rules: self.inner.rules,
+            known: self.known(),
         };
         let step = self.keep(held, conclusion, |tx, conclusion| Box::pin(conclusion.commit(tx))).await;
         step.inspect(|_| self.wake())
@@ -321,12 +320,12 @@ pub(crate) struct Conclusion {
     detail: String,
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
-    rules: Rules,
+    known: Known,
 }
 
 impl Conclusion {
     async fn commit(self, tx: &mut Tx<'_>) -> Result<Step, Error> {
-        let Conclusion { lane, job, account, delivery, state, reason, detail, clock, entropy, rules, .. } =
+        let Conclusion { lane, job, account, delivery, state, reason, detail, clock, entropy, known, .. } =
             &self;
         let (state, reason) = (*state, *reason);
         if !tx.still_open(lane, job, &delivery.id, delivery.state).await? {
@@ -337,9 +336,7 @@ impl Conclusion {
         let began = tx.attempt_began(&delivery.id).await?;
         tx.lock_customer(&lane.account, &lane.openid).await?;
         let left = match (began, Learned::from_call(state, detail)) {
-            (Some(began), Some(learned)) => {
-                Some(window::learn(tx, rules, lane, (began, now), learned).await?)
-            }
+            (Some(began), Some(learned)) => Some(known.learn(tx, lane, (began, now), learned).await?),
             _ => None,
         };
         let excerpt = &excerpt(&delivery.body);

@@ -2,7 +2,6 @@
 
 use crate::Bridge;
 use crate::notice;
-use desk::window::Windows;
 use desk::words::Notice;
 use store::Error;
 
@@ -27,15 +26,14 @@ impl Bridge {
                 Box::pin(async move { tx.closing_windows(&id, now, now + soon, STEP).await })
             });
             for (openid, until) in closing.await? {
-                let (account, rules) = (account.clone(), self.inner.rules);
+                let (account, known) = (account.clone(), self.known());
                 let (clock, entropy) = (self.inner.clock.clone(), self.inner.entropy.clone());
                 let work = self.inner.store.write(move |tx| {
                     Box::pin(async move {
                         if !tx.warned_of_window(&account.id, &openid, until).await? {
                             return Ok(false);
                         }
-                        let kept = tx.windows(&account.id, &openid).await?.unwrap_or_default();
-                        let estimate = Windows::read(&kept).estimate(&rules, now, desk::Millis::MIN);
+                        let estimate = known.estimate(tx.windows(&account.id, &openid).await?, now);
                         let agent = tx.waiting_agent(&account.id, &openid).await?;
                         let (Some(agent), Some(until)) = (agent, estimate.until) else { return Ok(false) };
                         let told = Notice::ClosesSoon { lasts: until - now };

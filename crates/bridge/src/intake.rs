@@ -3,8 +3,9 @@
 use crate::act::opened_by_message;
 use crate::assign::NOT_SERVED;
 use crate::convert;
+use crate::window::When;
 use crate::worker::{Held, Step};
-use crate::{Account, Bridge, OnUnsubscribe, mailbox, notice, passive, tend, window};
+use crate::{Account, Bridge, OnUnsubscribe, mailbox, notice, passive, tend};
 use desk::split::{IM_TEXT_BYTES, split};
 use desk::window::Action;
 use desk::words::Notice;
@@ -27,7 +28,8 @@ impl Bridge {
             tracing::error!(inbox = job.subject, "a stored push cannot be read; it stays in the inbox");
             return self.finish(held, &job).await;
         };
-        let said_at = push.create_time.unwrap_or(row.received_at);
+        let said = push.create_time.unwrap_or(row.received_at);
+        let when = When { said, heard: row.received_at };
         match push.body {
             PushBody::Message(message) => {
                 let action = opened_by_message(&message);
@@ -39,7 +41,7 @@ impl Bridge {
                     words = format!("{}\n{words}", desk::words::late(account.language, late));
                 }
                 let tap = passive::tap_of(&message).is_some();
-                let taken = Taken { kind, words, source_key, received_at: row.received_at, said_at, action };
+                let taken = Taken { kind, words, source_key, received_at: row.received_at, when, action };
                 if tap {
                     return self.take_tap(held, job, &account, taken).await;
                 }
@@ -49,9 +51,9 @@ impl Bridge {
             PushBody::Event(_) if job.note.as_deref() == Some(store::OVERTAKEN) => {
                 self.finish(held, &job).await
             }
-            PushBody::Event(Event::Subscribe { .. }) => self.follow(held, job, &account, said_at).await,
-            PushBody::Event(Event::Unsubscribe) => self.unfollow(held, job, &account, said_at).await,
-            PushBody::Event(event) => self.act(held, job, &account, event, said_at).await,
+            PushBody::Event(Event::Subscribe { .. }) => self.follow(held, job, &account, when).await,
+            PushBody::Event(Event::Unsubscribe) => self.unfollow(held, job, &account, when).await,
+            PushBody::Event(event) => self.act(held, job, &account, event, when).await,
         }
     }
 
@@ -70,13 +72,13 @@ impl Bridge {
             .collect();
         let message = MessageId::new(clock, entropy);
         let (lane, account, desk) = (held.lane.clone(), account.clone(), self.desk(account));
-        let (rules, passive) = (self.inner.rules, self.is_passive(&account));
+        let (known, passive) = (self.known(), self.is_passive(&account));
         self.inner
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     let first = tx.take_seqs(&lane.account, &lane.openid, parts.len() as i64).await?;
-                    window::act(tx, &rules, &lane, taken.action, taken.said_at, now).await?;
+                    known.act(tx, &lane, taken.action, taken.when).await?;
                     let conversation = job.note.clone();
                     let agent = desk.agent_for(tx, &lane.openid, conversation.as_deref(), now).await?;
                     if let Some(conversation) = &conversation {
@@ -127,11 +129,11 @@ impl Bridge {
     /// A tap on a link of ours asks for what waits; nobody wrote it, so the agent does not see it.
     async fn take_tap(&self, held: &Held, job: Job, account: &Account, tap: Taken) -> Result<Step, Error> {
         let (lane, passive) = (held.lane.clone(), self.is_passive(account));
-        let (rules, now) = (self.inner.rules, self.inner.clock.now());
+        let known = self.known();
         let work = self.inner.store.write(move |tx| {
             Box::pin(async move {
                 tx.lock_customer(&lane.account, &lane.openid).await?;
-                window::act(tx, &rules, &lane, tap.action, tap.said_at, now).await?;
+                known.act(tx, &lane, tap.action, tap.when).await?;
                 let more = tx.finish(&lane, &job).await?;
                 if !passive {
                     let (account, openid) = (&lane.account, &lane.openid);
@@ -145,15 +147,15 @@ impl Bridge {
         Ok(Step::after_finish(more))
     }
 
-    async fn follow(&self, held: &Held, job: Job, account: &Account, said_at: Millis) -> Result<Step, Error> {
-        let (now, rules) = (self.inner.clock.now(), self.inner.rules);
+    async fn follow(&self, held: &Held, job: Job, account: &Account, when: When) -> Result<Step, Error> {
+        let (now, known) = (self.inner.clock.now(), self.known());
         let (lane, account) = (held.lane.clone(), account.clone());
         self.inner
             .store
             .write(move |tx| {
                 Box::pin(async move {
                     tx.lock_customer(&lane.account, &lane.openid).await?;
-                    window::act(tx, &rules, &lane, Action::Follow, said_at, now).await?;
+                    known.act(tx, &lane, Action::Follow, when).await?;
                     let ghost = ghost_for(tx, &account, &lane.openid, now).await?;
                     tx.become_job(&lane, &job, "import", &ghost).await
                 })
@@ -163,14 +165,8 @@ impl Bridge {
     }
 
     /// Closes the conversation. The ghost is given up in the store before IM is asked to delete it.
-    async fn unfollow(
-        &self,
-        held: &Held,
-        job: Job,
-        account: &Account,
-        said_at: Millis,
-    ) -> Result<Step, Error> {
-        let (now, rules) = (self.inner.clock.now(), self.inner.rules);
+    async fn unfollow(&self, held: &Held, job: Job, account: &Account, when: When) -> Result<Step, Error> {
+        let (now, known) = (self.inner.clock.now(), self.known());
         let (lane, account) = (held.lane.clone(), account.clone());
         let (clock, entropy) = (self.inner.clock.clone(), self.inner.entropy.clone());
         faults::point("unfollow.before_retire");
@@ -180,7 +176,7 @@ impl Bridge {
             .write(move |tx| {
                 Box::pin(async move {
                     tx.lock_customer(&lane.account, &lane.openid).await?;
-                    window::act(tx, &rules, &lane, Action::Leave, said_at, now).await?;
+                    known.act(tx, &lane, Action::Leave, when).await?;
                     let agent = tx.latest_agent(&lane.account, &lane.openid).await?;
                     let ghost = tx.ghost_of(&lane.account, &lane.openid).await?;
                     if let (OnUnsubscribe::Keep, Some(agent)) = (account.on_unsubscribe, agent) {
@@ -223,7 +219,7 @@ struct Taken {
     words: String,
     source_key: Option<String>,
     received_at: Millis,
-    said_at: Millis,
+    when: When,
     action: Action,
 }
 

@@ -50,6 +50,7 @@ use pause::Pauses;
 use presence::Presence;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use store::Store;
 use token::TokenKeeper;
 use tokio::sync::Notify;
@@ -89,7 +90,7 @@ struct Inner {
     rules: Rules,
     warn_before: desk::Millis,
     /// Before this moment pushes may have been missed.
-    started_at: desk::Millis,
+    pushes_missed: AtomicI64,
     presence: Presence,
     pauses: Pauses,
     passive: PassiveAccounts,
@@ -109,7 +110,7 @@ impl Bridge {
         entropy: Entropy,
     ) -> Bridge {
         let Settings { im_rate, patience, hours, rules, warn_before } = settings;
-        let started_at = clock.now();
+        let pushes_missed = AtomicI64::new(clock.now());
         let tokens = TokenKeeper::new(store.clone(), clock.clone(), &entropy, patience.call);
         let accounts = accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
         let inner = Inner {
@@ -125,7 +126,7 @@ impl Bridge {
             hours,
             rules,
             warn_before,
-            started_at,
+            pushes_missed,
             presence: Presence::default(),
             pauses: Pauses::default(),
             passive: PassiveAccounts::default(),

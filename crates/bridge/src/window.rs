@@ -8,18 +8,81 @@ use crate::{Account, Bridge};
 use desk::Millis;
 use desk::window::{Action, Closed, Estimate, Rules, Verdict, Windows};
 use desk::words::Notice;
+use std::sync::atomic::Ordering;
 use store::{Error, Lane, Tx};
 
-/// The customer did something at `at`, by WeChat's clock.
-pub(crate) async fn act(
-    tx: &mut Tx<'_>,
-    rules: &Rules,
-    lane: &Lane,
-    action: Action,
-    at: Millis,
-    now: Millis,
-) -> Result<(), Error> {
-    change(tx, rules, lane, |windows| windows.act(rules, action, at, now)).await.map(|_| ())
+/// What every look at a customer's windows needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    rules: Rules,
+    /// Before this moment pushes may have been missed.
+    gap: Millis,
+}
+
+/// When a customer did something.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct When {
+    /// By WeChat's clock (CreateTime).
+    pub(crate) said: Millis,
+    /// By ours, when the push came.
+    pub(crate) heard: Millis,
+}
+
+impl Known {
+    fn read(self, kept: Option<String>) -> Windows {
+        let mut windows = Windows::read(&kept.unwrap_or_default());
+        windows.missed(self.gap);
+        windows
+    }
+
+    /// What may be sent at `now`, from what is kept.
+    pub(crate) fn estimate(self, kept: Option<String>, now: Millis) -> Estimate {
+        self.read(kept).estimate(&self.rules, now)
+    }
+
+    /// The customer did something.
+    pub(crate) async fn act(
+        self,
+        tx: &mut Tx<'_>,
+        lane: &Lane,
+        action: Action,
+        when: When,
+    ) -> Result<(), Error> {
+        self.change(tx, lane, |windows| windows.act(&self.rules, action, when.said, when.heard)).await
+    }
+
+    /// Keeps what a call between these times did to the windows. Gives what is left before and after it.
+    pub(crate) async fn learn(
+        self,
+        tx: &mut Tx<'_>,
+        lane: &Lane,
+        (from, to): (Millis, Millis),
+        learned: Learned,
+    ) -> Result<(Estimate, Estimate), Error> {
+        let rules = &self.rules;
+        self.change(tx, lane, |windows| {
+            let before = windows.estimate(rules, to);
+            match learned {
+                Learned::Sent => windows.sent(rules, from, to),
+                Learned::Unsure => windows.unsure(rules, from, to),
+                Learned::Refused(why) => windows.refused(rules, from, to, why),
+            }
+            (before, windows.estimate(rules, to))
+        })
+        .await
+    }
+
+    async fn change<T>(
+        self,
+        tx: &mut Tx<'_>,
+        lane: &Lane,
+        change: impl FnOnce(&mut Windows) -> T,
+    ) -> Result<T, Error> {
+        let mut windows = self.read(tx.windows(&lane.account, &lane.openid).await?);
+        let told = change(&mut windows);
+        tx.set_windows(&lane.account, &lane.openid, &windows.write(), windows.ends(&self.rules)).await?;
+        Ok(told)
+    }
 }
 
 /// What a call of `custom/send` says of the windows.
@@ -41,39 +104,6 @@ impl Learned {
             _ => None,
         }
     }
-}
-
-/// Keeps what a call between these times did to the windows. Gives what is left before and after it.
-pub(crate) async fn learn(
-    tx: &mut Tx<'_>,
-    rules: &Rules,
-    lane: &Lane,
-    (from, to): (Millis, Millis),
-    learned: Learned,
-) -> Result<(Estimate, Estimate), Error> {
-    change(tx, rules, lane, |windows| {
-        let before = windows.estimate(rules, to, Millis::MIN);
-        match learned {
-            Learned::Sent => windows.sent(rules, from, to),
-            Learned::Unsure => windows.unsure(rules, from, to),
-            Learned::Refused(why) => windows.refused(rules, from, to, why),
-        }
-        (before, windows.estimate(rules, to, Millis::MIN))
-    })
-    .await
-}
-
-async fn change<T>(
-    tx: &mut Tx<'_>,
-    rules: &Rules,
-    lane: &Lane,
-    change: impl FnOnce(&mut Windows) -> T,
-) -> Result<T, Error> {
-    let kept = tx.windows(&lane.account, &lane.openid).await?;
-    let mut windows = Windows::read(&kept.unwrap_or_default());
-    let told = change(&mut windows);
-    tx.set_windows(&lane.account, &lane.openid, &windows.write(), windows.ends(rules)).await?;
-    Ok(told)
 }
 
 /// What the agent is told after an answer that left one reply, or none.
@@ -104,7 +134,16 @@ impl Bridge {
             .store
             .read(move |tx| Box::pin(async move { tx.windows(&account, &openid).await }))
             .await?;
-        let windows = Windows::read(&kept.unwrap_or_default());
-        Ok(windows.estimate(&self.inner.rules, self.inner.clock.now(), self.inner.started_at))
+        Ok(self.known().estimate(kept, self.inner.clock.now()))
+    }
+
+    /// The rules, and since when no push was missed.
+    pub(crate) fn known(&self) -> Known {
+        Known { rules: self.inner.rules, gap: self.inner.pushes_missed.load(Ordering::Relaxed) }
+    }
+
+    /// A push was not taken, and may never come again: what windows are open is not known any more.
+    pub fn missed_a_push(&self) {
+        self.inner.pushes_missed.fetch_max(self.inner.clock.now(), Ordering::Relaxed);
     }
 }

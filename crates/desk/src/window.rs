@@ -15,7 +15,7 @@ mod rules;
 pub use rules::{Action, Rule, Rules};
 
 use crate::Millis;
-use replay::Grant;
+use replay::{Grant, SECOND, Since};
 use serde::{Deserialize, Serialize};
 
 /// How long an entry can still be reordered by one that comes late, in milliseconds: WeChat repeats a push for 15 s, and
@@ -36,19 +36,26 @@ pub struct Windows {
     /// What may still be reordered.
     #[serde(rename = "e", default, skip_serializing_if = "Vec::is_empty")]
     entries: Vec<Entry>,
-    /// When something was last learned of the windows from WeChat: an action, or a refusal.
-    #[serde(rename = "k", default)]
-    known_at: Millis,
-    /// WeChat has taken a message for which no window was known.
+    /// When the customer last wrote.
+    #[serde(rename = "w", default)]
+    wrote_at: Millis,
+    /// When all windows were last known to be closed or used up: an unfollow, or a refusal.
+    #[serde(rename = "c", default)]
+    closed_at: Millis,
+    /// Before it pushes may have been missed; 0: never.
+    #[serde(rename = "m", default)]
+    gap: Millis,
+    /// WeChat has taken a message for which no window was known, or something came too late to be put in its place.
     #[serde(rename = "s", default, skip_serializing_if = "std::ops::Not::not")]
     surprised: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Entry {
-    /// The customer did something at this time by WeChat's clock, which counts whole seconds.
+    /// The customer did something at this time by WeChat's clock, which counts whole seconds, and we heard of it at that
+    /// time by ours.
     #[serde(rename = "a")]
-    Act(Action, Millis),
+    Act(Action, Millis, Millis),
     /// A call between these times; whether it counted is certain or not.
     #[serde(rename = "s")]
     Sent(Millis, Millis, bool),
@@ -58,10 +65,10 @@ enum Entry {
 }
 
 impl Entry {
-    /// The moment by which it is sorted: that at which it had happened at the latest.
+    /// The moment by which it is sorted: an act's earliest, a call's latest.
     fn at(self) -> Millis {
         match self {
-            Entry::Act(_, at) => at,
+            Entry::Act(_, at, heard) => at.min(heard),
             Entry::Sent(_, to, _) | Entry::Refused(_, to, _) => to,
         }
     }
@@ -130,19 +137,33 @@ impl Windows {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// The customer did something at `at`, by WeChat's clock (CreateTime).
-    pub fn act(&mut self, rules: &Rules, action: Action, at: Millis, now: Millis) {
-        self.surprised &= !action.opens();
-        self.known_at = self.known_at.max(at);
-        self.add(rules, Entry::Act(action, at), now);
+    /// The customer did something at `at`, by WeChat's clock (CreateTime), and we `heard` of it by ours.
+    pub fn act(&mut self, rules: &Rules, action: Action, at: Millis, heard: Millis) {
+        match action {
+            Action::Write => self.wrote_at = self.wrote_at.max(at),
+            Action::Leave => self.closed_at = self.closed_at.max(at),
+            _ => {}
+        }
+        self.surprised &= !matches!(action, Action::Write | Action::Leave);
+        // So late that calls after it have settled: it may have paid for them.
+        self.surprised |= at < self.settled_to;
+        self.add(rules, Entry::Act(action, at, heard), heard);
+    }
+
+    /// Before this time pushes may have been missed: what was opened before it may have been closed, and something may be
+    /// open of which nobody told.
+    pub fn missed(&mut self, before: Millis) {
+        self.gap = self.gap.max(before);
     }
 
     /// WeChat took a message in a call between these times.
     pub fn sent(&mut self, rules: &Rules, from: Millis, to: Millis) {
-        if self.estimate(rules, to, Millis::MIN).most == Some(0) {
+        if self.estimate(rules, to).most == Some(0) {
             self.surprised = true;
         }
-        self.add(rules, Entry::Sent(from, to, true), to);
+        // While something may be open of which nobody told, that may have paid.
+        let sure = self.has_recovered(rules, from);
+        self.add(rules, Entry::Sent(from, to, sure), to);
     }
 
     /// A call between these times may or may not have been taken.
@@ -153,24 +174,22 @@ impl Windows {
     /// WeChat refused a call between these times for this reason.
     pub fn refused(&mut self, rules: &Rules, from: Millis, to: Millis, why: Closed) {
         self.surprised = false;
-        self.known_at = self.known_at.max(from);
+        self.closed_at = self.closed_at.max(from);
         self.add(rules, Entry::Refused(from, to, why), to);
     }
 
-    /// What may be sent at `now`. Between the last thing learned and `gap` pushes may have been missed
-    /// ([`Millis::MIN`]: never): then nothing is certain until the customer does something.
-    pub fn estimate(&self, rules: &Rules, now: Millis, gap: Millis) -> Estimate {
+    /// What may be sent at `now`.
+    pub fn estimate(&self, rules: &Rules, now: Millis) -> Estimate {
         let grants = self.replay(rules);
-        let sum = |of: fn(&Grant) -> u32, open: fn(&Grant, Millis) -> bool| {
-            grants.iter().filter(|grant| open(grant, now)).map(of).fold(0u32, u32::saturating_add)
+        let sum = |counts: &dyn Fn(&Grant) -> bool, of: fn(&Grant) -> u32| {
+            grants.iter().filter(|grant| counts(grant)).map(of).fold(0u32, u32::saturating_add)
         };
-        let likely = sum(|grant| grant.left, Grant::is_open);
-        let most = sum(Grant::all, Grant::may_be_open);
-        let missed = self.known_at < gap;
-        let known = !missed && !self.surprised;
+        let likely = sum(&|grant| grant.is_open(now), |grant| grant.left);
+        let most = sum(&|grant| grant.may_be_open(now), Grant::all);
+        let known = !self.surprised && self.has_recovered(rules, now);
         let with_some = grants.iter().filter(|grant| grant.is_open(now) && grant.left > 0);
         Estimate {
-            least: if missed { 0 } else { likely },
+            least: sum(&|grant| grant.is_open(now) && !grant.is_before(self.gap), |grant| grant.left),
             most: known.then_some(most),
             likely,
             until: with_some.map(|grant| grant.until).max(),
@@ -184,8 +203,21 @@ impl Windows {
         grants.iter().filter(|grant| grant.left > 0).map(|grant| grant.until).max()
     }
 
+    /// Whether whatever was opened in the gap, unheard of, has been replaced, closed or is over.
+    fn has_recovered(&self, rules: &Rules, now: Millis) -> bool {
+        let gap = self.gap;
+        let over = |lasts: Millis| now > gap.saturating_add(lasts).saturating_add(1000);
+        let others = [rules.menu, rules.follow, rules.scan].map(|rule| rule.lasts);
+        let others_over = others.into_iter().all(over);
+        self.closed_at >= gap || (others_over && (self.wrote_at + SECOND >= gap || over(rules.write.lasts)))
+    }
+
     fn replay(&self, rules: &Rules) -> Vec<Grant> {
-        replay::replay(rules, &self.settled, self.settled_to, &self.entries)
+        replay::replay(rules, &self.settled, self.since(), &self.entries)
+    }
+
+    fn since(&self) -> Since {
+        Since { settled: self.settled_to, gap: self.gap }
     }
 
     fn add(&mut self, rules: &Rules, entry: Entry, now: Millis) {
@@ -195,7 +227,7 @@ impl Windows {
         let settle = old.max(self.entries.len().saturating_sub(MOST_ENTRIES));
         if settle > 0 {
             let settling: Vec<Entry> = self.entries.drain(..settle).collect();
-            self.settled = replay::replay(rules, &self.settled, self.settled_to, &settling);
+            self.settled = replay::replay(rules, &self.settled, self.since(), &settling);
             self.settled_to = settling.last().map_or(self.settled_to, |last| self.settled_to.max(last.at()));
         }
         // Whatever ended long ago says nothing any more.

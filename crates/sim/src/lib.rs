@@ -32,3 +32,8 @@ pub use faults::{Fault, Kind, TARGETS};
 pub use gateway::{GatewayHandle, GatewayOrder, GatewayState};
 pub use start::{Sim, StartError, start};
 pub use wechat::{AccountKind, AccountRules, CallLimit, FAILURE_LINE, MenuMessage, Report, WindowRule};
+
+/// How many replies a customer's actions allow, as the simulated WeChat counts them.
+pub mod windows {
+    pub use crate::wechat::{Action, Closed, WindowRule, Windows};
+}

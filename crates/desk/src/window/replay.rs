@@ -9,7 +9,7 @@ use crate::Millis;
 use serde::{Deserialize, Serialize};
 
 /// CreateTime counts whole seconds: the action may have been so much later.
-const SECOND: Millis = 999;
+pub(super) const SECOND: Millis = 999;
 /// By so much two clocks may differ when a refusal is held against an action.
 const SKEW: Millis = 10_000;
 
@@ -20,6 +20,9 @@ pub(super) struct Grant {
     action: Action,
     #[serde(rename = "b")]
     at: Millis,
+    /// From when on it is certain to be open.
+    #[serde(rename = "o")]
+    sure: Millis,
     #[serde(rename = "u")]
     pub(super) until: Millis,
     /// Messages that are left for certain.
@@ -43,12 +46,17 @@ impl Grant {
 
     /// Whether it was open during the whole of an interval.
     fn holds(&self, from: Millis, to: Millis) -> bool {
-        from > self.at + SECOND && to < self.until
+        from >= self.sure && to < self.until
     }
 
     /// Whether it may have been open at some moment of an interval.
     fn touches(&self, from: Millis, to: Millis) -> bool {
-        to >= self.at && self.may_be_open(from)
+        to >= self.at.min(self.sure) && self.may_be_open(from)
+    }
+
+    /// Whether it was opened before a time by our clock.
+    pub(super) fn is_before(&self, time: Millis) -> bool {
+        self.at + SECOND < time
     }
 
     /// As many as it may have at most.
@@ -71,22 +79,35 @@ impl Grant {
     }
 }
 
-/// What is left after `entries`, which are sorted by their times, in the order in which the windows end. What came before
-/// `settled_to` can only be added with doubt: calls that followed it have been counted already.
-pub(super) fn replay(rules: &Rules, settled: &[Grant], settled_to: Millis, entries: &[Entry]) -> Vec<Grant> {
+/// From when on things are known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Since {
+    /// What came before it can only be added with doubt: calls that followed it have been counted already.
+    pub(super) settled: Millis,
+    /// Before it pushes may have been missed: a window from then may have been closed.
+    pub(super) gap: Millis,
+}
+
+/// What is left after `entries`, which are sorted by their times, in the order in which the windows end.
+pub(super) fn replay(rules: &Rules, settled: &[Grant], since: Since, entries: &[Entry]) -> Vec<Grant> {
     let mut grants = settled.to_vec();
     for (place, entry) in entries.iter().enumerate() {
         match *entry {
-            Entry::Act(Action::Leave, at) => leave(&mut grants, at),
-            Entry::Act(action, at) => {
-                let in_doubt = at < settled_to || entries[..place].contains(&Entry::Act(Action::Leave, at));
-                open(rules, &mut grants, action, at, in_doubt);
+            Entry::Act(Action::Leave, at, _) => leave(&mut grants, at),
+            Entry::Act(action, at, heard) => {
+                let in_doubt = at < since.settled || left_at(&entries[..place], at);
+                open(rules, &mut grants, action, (at, heard), in_doubt);
             }
-            Entry::Sent(from, to, sure) => sent(&mut grants, from, to, sure),
+            Entry::Sent(from, to, sure) => sent(&mut grants, since.gap, (from, to), sure),
             Entry::Refused(from, to, why) => refused(&mut grants, from, to, why),
         }
     }
     grants
+}
+
+/// Whether an unfollow came in the same second.
+fn left_at(before: &[Entry], at: Millis) -> bool {
+    before.iter().any(|entry| matches!(entry, Entry::Act(Action::Leave, left, _) if *left == at))
 }
 
 /// An unfollow. What was done in the same second may have come after it.
@@ -95,7 +116,7 @@ fn leave(grants: &mut Vec<Grant>, at: Millis) {
     grants.iter_mut().for_each(Grant::doubt_all);
 }
 
-fn open(rules: &Rules, grants: &mut Vec<Grant>, action: Action, at: Millis, in_doubt: bool) {
+fn open(rules: &Rules, grants: &mut Vec<Grant>, action: Action, at: (Millis, Millis), in_doubt: bool) {
     if action == Action::Tap {
         open(rules, grants, Action::Menu, at, in_doubt);
         // If WeChat counts it as a message after all, it allows what a message does.
@@ -108,13 +129,15 @@ fn open(rules: &Rules, grants: &mut Vec<Grant>, action: Action, at: Millis, in_d
 }
 
 /// A new allowance in place of the one that the same action opened before.
-fn grant(grants: &mut Vec<Grant>, action: Action, at: Millis, rule: Rule, in_doubt: bool) {
+fn grant(grants: &mut Vec<Grant>, action: Action, (at, heard): (Millis, Millis), rule: Rule, in_doubt: bool) {
     if grants.iter().any(|grant| grant.action == action && grant.at > at) {
         // It came so late that what came after it has settled.
         return;
     }
     grants.retain(|grant| grant.action != action);
-    let mut new = Grant { action, at, until: at + rule.lasts, left: rule.replies, spare: 0 };
+    // What we had heard of when a call began had happened before it, whatever the clocks say.
+    let sure = heard.min(at + SECOND + 1);
+    let mut new = Grant { action, at, sure, until: at + rule.lasts, left: rule.replies, spare: 0 };
     if in_doubt {
         new.doubt_all();
     }
@@ -122,7 +145,7 @@ fn grant(grants: &mut Vec<Grant>, action: Action, at: Millis, rule: Rule, in_dou
     grants.insert(place, new);
 }
 
-fn sent(grants: &mut [Grant], from: Millis, to: Millis, sure: bool) {
+fn sent(grants: &mut [Grant], gap: Millis, (from, to): (Millis, Millis), sure: bool) {
     // Sorted by their ends: the first that was open throughout and has one for certain is the last that may have paid.
     let mut paid = Vec::new();
     for (place, grant) in grants.iter().enumerate().filter(|(_, grant)| grant.touches(from, to)) {
@@ -130,7 +153,8 @@ fn sent(grants: &mut [Grant], from: Millis, to: Millis, sure: bool) {
             continue;
         }
         paid.push(place);
-        if grant.holds(from, to) && grant.left > 0 {
+        let may_be_closed = grant.is_before(gap) && from >= gap;
+        if grant.holds(from, to) && grant.left > 0 && !may_be_closed {
             break;
         }
     }

@@ -28,13 +28,6 @@ pub enum Action {
     Leave,
 }
 
-impl Action {
-    /// Whether it opens a window.
-    pub fn opens(self) -> bool {
-        self != Action::Leave
-    }
-}
-
 /// What one action allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {

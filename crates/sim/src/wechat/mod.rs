@@ -37,7 +37,7 @@ use crate::start::StartError;
 use media::MediaStore;
 use quota::Counters;
 use tokens::Tokens;
-use windows::Windows;
+pub use windows::{Action, Closed, Windows};
 
 /// What WeChat shows to a customer when the account's server failed three times or answered nonsense (§4).
 pub const FAILURE_LINE: &str = "该公众号提供的服务出现故障，请稍后再试";

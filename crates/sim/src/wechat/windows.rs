@@ -12,7 +12,7 @@ use super::rules::WindowRule;
 /// What the customer did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Action {
+pub enum Action {
     /// Any message: 5 in 48 h.
     Message,
     /// A menu item that opens a window (`click`, `scancode_push`, `scancode_waitmsg`): 3 in a minute.
@@ -38,19 +38,20 @@ struct Grant {
 
 /// Why nothing may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Closed {
+pub enum Closed {
     /// 45015: no window is open.
     Time,
     /// 45047: one is open, and used up.
     Count,
 }
 
-/// One customer's grants.
+/// One customer's grants. Public so that whoever estimates them can be held against them.
 #[derive(Debug, Default)]
-pub(crate) struct Windows(Vec<Grant>);
+pub struct Windows(Vec<Grant>);
 
 impl Windows {
-    pub(crate) fn grant(&mut self, action: Action, rule: WindowRule, now_ms: i64) {
+    /// The customer does something.
+    pub fn grant(&mut self, action: Action, rule: WindowRule, now_ms: i64) {
         let (left, length) = match action {
             Action::Message => (Some(5), HOURS_48),
             Action::Menu | Action::Follow | Action::Scan => (Some(3), MINUTE),
@@ -63,7 +64,7 @@ impl Windows {
     }
 
     /// Whether one more message may be sent; does not count it.
-    pub(crate) fn check(&self, now_ms: i64) -> Result<(), Closed> {
+    pub fn check(&self, now_ms: i64) -> Result<(), Closed> {
         let mut open = self.0.iter().filter(|grant| grant.until_ms > now_ms).peekable();
         if open.peek().is_none() {
             return Err(Closed::Time);
@@ -72,13 +73,19 @@ impl Windows {
     }
 
     /// Counts one message.
-    pub(crate) fn consume(&mut self, now_ms: i64) {
+    pub fn consume(&mut self, now_ms: i64) {
         // What a payment allows has no count to spare: it goes first, whenever it ends.
         let unlimited = self.0.iter().any(|grant| grant.until_ms > now_ms && grant.left.is_none());
         let mut open = self.0.iter_mut().filter(|grant| grant.until_ms > now_ms && grant.left != Some(0));
         if let (false, Some(left)) = (unlimited, open.next().and_then(|grant| grant.left.as_mut())) {
             *left -= 1;
         }
+    }
+
+    /// How many messages may still be sent; `None`: any number.
+    pub fn left(&self, now_ms: i64) -> Option<u32> {
+        let open = self.0.iter().filter(|grant| grant.until_ms > now_ms);
+        open.map(|grant| grant.left).sum()
     }
 
     /// The open ones; `left` is null where there is no count.
@@ -88,7 +95,7 @@ impl Windows {
     }
 
     /// After an unfollow.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.0.clear();
     }
 }

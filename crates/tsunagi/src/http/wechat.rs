@@ -56,6 +56,7 @@ impl Webhooks {
             }
             Err(error) => {
                 // WeChat offers it again; if it was stored after all, the repeat finds it.
+                self.bridge.missed_a_push();
                 tracing::error!(account = account.id, %inbox, %error, "a push could not be stored");
                 answer::status(StatusCode::SERVICE_UNAVAILABLE)
             }

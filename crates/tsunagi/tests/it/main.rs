@@ -15,3 +15,4 @@ mod story;
 #[cfg_attr(not(feature = "faults"), expect(dead_code, reason = "some of it is for those stories"))]
 mod support;
 mod sync;
+mod windows;

@@ -110,7 +110,7 @@ impl Bridge {
         entropy: Entropy,
     ) -> Bridge {
         let Settings { im_rate, patience, hours, rules, warn_before } = settings;
-        let pushes_missed = AtomicI64::new(clock.now());
+        let pushes_missed = AtomicI64::new(0);
         let tokens = TokenKeeper::new(store.clone(), clock.clone(), &entropy, patience.call);
         let accounts = accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
         let inner = Inner {

@@ -24,6 +24,7 @@ mod peers;
 mod refusals;
 mod relay;
 mod repeats;
+mod reply_windows;
 mod secrets;
 mod seen;
 mod shutdown;

@@ -88,7 +88,7 @@ pub use history::{HistoryMessage, HistoryPage, HistoryQuery};
 pub use message::C2cMessage;
 pub use offline_push::{AndroidPush, ApnsPush, OfflinePush};
 pub use query::Query;
-pub use receive::{Credentials, MAX_BODY, Opened, Refusal, open};
+pub use receive::{Credentials, MAX_BODY, Opened, Refusal, check_query, open};
 pub use send::{BatchMsg, BatchSent, DeleteResult, ImportMsg, SendMsg, Sent};
 pub use send::{FORBID_AFTER_CALLBACK, FORBID_BEFORE_CALLBACK};
 pub use send::{NO_LAST_MSG, NO_MSG_CHECK, NO_UNREAD, WITH_MUTE_NOTIFICATIONS};

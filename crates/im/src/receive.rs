@@ -1,4 +1,5 @@
-//! What a webhook endpoint needs: from the raw request to a typed webhook. Start at [`open`].
+//! What a webhook endpoint needs: from the raw request to a typed webhook. Start at [`open`]; a server that is open to
+//! everybody asks [`check_query`] first.
 //!
 //! There is no I/O here, and the clock is an argument.
 
@@ -78,6 +79,18 @@ impl Opened {
     }
 }
 
+/// Checks what the address alone can prove, before the body is read: signature, age and app, as [`open`] does again.
+///
+/// A server that asks this first need not keep the body of a request that will be refused anyway, so strangers cannot
+/// fill its memory.
+///
+/// # Errors
+///
+/// See [`Refusal`].
+pub fn check_query(c: &Credentials, raw_query: &str, now_s: i64) -> Result<(), Refusal> {
+    checked(c, raw_query, now_s).map(drop)
+}
+
 /// Checks and parses a webhook request.
 ///
 /// Answer whatever is `Ok` here with [`Answer::ok`](crate::Answer::ok) once it is stored, within 2 seconds:
@@ -90,17 +103,19 @@ pub fn open(c: &Credentials, raw_query: &str, body: &[u8], now_s: i64) -> Result
     if body.len() > MAX_BODY {
         return Err(Refusal::TooLarge);
     }
-    let query = Query::parse(raw_query)?;
-    check_signature(c, &query, now_s)?;
-    if query.sdk_app_id != c.sdk_app_id {
-        return Err(Refusal::SdkAppId);
-    }
+    let query = checked(c, raw_query, now_s)?;
     let webhook = Webhook::parse(&query.command, body);
     let command = match webhook.command() {
         "" => query.command,
         command => command.to_owned(),
     };
     Ok(Opened { webhook, command, opt_platform: query.opt_platform })
+}
+
+fn checked(c: &Credentials, raw_query: &str, now_s: i64) -> Result<Query, Refusal> {
+    let query = Query::parse(raw_query)?;
+    check_signature(c, &query, now_s)?;
+    if query.sdk_app_id == c.sdk_app_id { Ok(query) } else { Err(Refusal::SdkAppId) }
 }
 
 fn check_signature(c: &Credentials, query: &Query, now_s: i64) -> Result<(), Refusal> {

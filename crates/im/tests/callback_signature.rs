@@ -1,6 +1,6 @@
 //! Who is let in at the webhook's door.
 
-use im::{Credentials, Query, Refusal, callback_signature, callback_signature_matches, open};
+use im::{Credentials, Query, Refusal, callback_signature, callback_signature_matches, check_query, open};
 use secrecy::SecretString;
 
 const APP: u64 = 1_400_000_000;
@@ -21,7 +21,9 @@ fn query(app: &str, sign: &str, time: &str) -> String {
 }
 
 fn refused(c: &Credentials, raw_query: &str, now_s: i64) -> Refusal {
-    open(c, raw_query, b"{}", now_s).expect_err(raw_query)
+    let refusal = open(c, raw_query, b"{}", now_s).expect_err(raw_query);
+    assert_eq!(check_query(c, raw_query, now_s), Err(refusal), "the address alone says the same");
+    refusal
 }
 
 #[test]
@@ -45,7 +47,9 @@ fn f47_the_vectors_of_the_reference() {
 fn f47_a_genuine_request_is_let_in() {
     let c = credentials(&[TOKEN]);
     for sign in [SIGN.to_owned(), SIGN.to_uppercase()] {
-        let opened = open(&c, &query("1400000000", &sign, "1669872112"), b"", NOW).expect("genuine");
+        let query = query("1400000000", &sign, "1669872112");
+        assert_eq!(check_query(&c, &query, NOW), Ok(()));
+        let opened = open(&c, &query, b"", NOW).expect("genuine");
         assert_eq!(
             (opened.command.as_str(), opened.opt_platform.as_str()),
             ("C2C.CallbackAfterSendMsg", "Web")

@@ -114,7 +114,7 @@ pub use message::{Message, MessageKind, UNSUPPORTED_TEXT};
 pub use outgoing::{Card, Entry, Outgoing, Sender};
 pub use push::{ParseError, Push, PushBody};
 pub use receive::{Credentials, Opened, Query, Refusal, Seal, Unreadable, UnreadableReason};
-pub use receive::{open, replay, replay_document, verify_url};
+pub use receive::{check_query, open, replay, replay_document, verify_url};
 pub use reply::{Article, HandOver, MAX_ARTICLES, Reply, ReplyBody, SUCCESS};
 pub use signature::{signature, signature_matches};
 

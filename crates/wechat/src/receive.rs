@@ -1,4 +1,5 @@
-//! What a webhook endpoint needs: from the raw request to a typed push. Start at [`open`] and [`verify_url`].
+//! What a webhook endpoint needs: from the raw request to a typed push. Start at [`open`] and [`verify_url`]; a server
+//! that is open to everybody asks [`check_query`] first.
 //!
 //! There is no I/O here, and the clock is an argument. How replies are sealed is in `seal.rs`.
 
@@ -136,6 +137,18 @@ pub fn verify_url(c: &Credentials, raw_query: &str, now_s: i64) -> Result<String
     let query = Query::parse(raw_query)?;
     check_signature(c, &query, now_s)?;
     query.echostr.filter(|echo| echo.len() <= MAX_ECHO).ok_or(Refusal::Echo)
+}
+
+/// Checks what the address alone can prove, before the body is read: signature and age, as [`open`] does again.
+///
+/// A server that asks this first need not keep the body of a request that will be refused anyway, so strangers cannot
+/// fill its memory.
+///
+/// # Errors
+///
+/// See [`Refusal`].
+pub fn check_query(c: &Credentials, raw_query: &str, now_s: i64) -> Result<(), Refusal> {
+    check_signature(c, &Query::parse(raw_query)?, now_s)
 }
 
 /// Checks, decrypts and parses a push (POST).

@@ -24,13 +24,24 @@ const DRAIN: usize = 8;
 
 /// The whole body, or the answer why not: 413, 408, or 400 when the sender broke off.
 pub(super) async fn read(request: Request, limits: Limits) -> Result<Bytes, Response> {
+    take(request, limits, true).await
+}
+
+/// The same for a request that is refused in any case: its body passes by and costs no memory. It is read at all so that
+/// its sender gets to read the answer.
+pub(super) async fn pass_by(request: Request, limits: Limits) -> Result<(), Response> {
+    take(request, limits, false).await.map(drop)
+}
+
+async fn take(request: Request, limits: Limits, keep: bool) -> Result<Bytes, Response> {
     let announced = announced(request.headers());
     if announced > limits.bytes
         && (announced > DRAIN * limits.bytes || request.headers().contains_key(EXPECT))
     {
         return Err(closing(StatusCode::PAYLOAD_TOO_LARGE));
     }
-    match tokio::time::timeout(limits.time, collect(request.into_body(), announced, limits.bytes)).await {
+    match tokio::time::timeout(limits.time, collect(request.into_body(), announced, limits.bytes, keep)).await
+    {
         Ok(result) => result.map_err(closing),
         Err(_) => Err(closing(StatusCode::REQUEST_TIMEOUT)),
     }
@@ -44,9 +55,9 @@ fn announced(headers: &HeaderMap) -> usize {
         .unwrap_or(0)
 }
 
-async fn collect(body: Body, announced: usize, limit: usize) -> Result<Bytes, StatusCode> {
+async fn collect(body: Body, announced: usize, limit: usize, keep: bool) -> Result<Bytes, StatusCode> {
     let mut chunks = body.into_data_stream();
-    let mut kept = Vec::with_capacity(announced.min(limit));
+    let mut kept = Vec::with_capacity(if keep { announced.min(limit) } else { 0 });
     let mut seen = 0;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| StatusCode::BAD_REQUEST)?;
@@ -54,7 +65,7 @@ async fn collect(body: Body, announced: usize, limit: usize) -> Result<Bytes, St
         if seen > DRAIN * limit {
             break;
         }
-        if seen <= limit {
+        if keep && seen <= limit {
             kept.extend_from_slice(&chunk);
         }
     }

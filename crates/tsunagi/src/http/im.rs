@@ -11,20 +11,20 @@ use tokio::time::Instant;
 use super::{Webhooks, answer};
 
 impl Webhooks {
-    /// A webhook: verified, stored, and only then answered. `secret` is the last part of the path, if there is one.
-    pub(crate) async fn im(
-        &self,
-        secret: Option<&str>,
-        raw_query: &str,
-        body: Bytes,
-        begun: Instant,
-    ) -> Response {
+    /// The answer to a webhook whose address alone proves that it is not IM's. `secret` is the last part of the path, if
+    /// there is one.
+    pub(super) fn im_refuses(&self, secret: Option<&str>, raw_query: &str) -> Option<Response> {
         if !self.path_secret_holds(secret) {
             metrics::counter!("tsunagi_webhooks_refused_total", "cloud" => "im", "why" => "signature")
                 .increment(1);
             tracing::debug!("a webhook without callback_secret in its path was refused");
-            return answer::status(StatusCode::FORBIDDEN);
+            return Some(answer::status(StatusCode::FORBIDDEN));
         }
+        ::im::check_query(&self.im, raw_query, self.clock.now_s()).err().map(refuse)
+    }
+
+    /// A webhook that [`Webhooks::im_refuses`] let pass: verified, stored, and only then answered.
+    pub(super) async fn im(&self, raw_query: &str, body: Bytes, begun: Instant) -> Response {
         let opened = match ::im::open(&self.im, raw_query, &body, self.clock.now_s()) {
             Ok(opened) => opened,
             Err(refusal) => return refuse(refusal),

@@ -1,7 +1,8 @@
 //! The webhook listener: paths, limits, answers. Start with [`Webhooks`].
 //!
-//! A request goes through `body` (size and time), then to `wechat` or `im`, which let the protocol's crate
-//! verify it and the store keep it, and answer only then. `listener` accepts connections and ends them.
+//! What the address does not prove to be a cloud's is refused before its body is kept. Others go through `body` (size and
+//! time), then to `wechat` or `im`, which let the protocol's crate verify them and the store keep them, and answer only
+//! then. `listener` accepts connections and ends them.
 //! `/path` and `/path/` are the same, without a redirect: WeChat does not follow one (F17).
 
 mod answer;
@@ -149,6 +150,11 @@ impl Webhooks {
         body::read(request, self.body_limits).await
     }
 
+    /// A stranger's request, whose body is not kept: this answer, unless the body says another.
+    async fn without_body(&self, request: Request, refused: Response) -> Response {
+        body::pass_by(request, self.body_limits).await.err().unwrap_or(refused)
+    }
+
     fn account(&self, id: &str) -> Option<&Account> {
         self.accounts.iter().find(|account| account.id == id)
     }
@@ -197,9 +203,12 @@ async fn push(hooks: &Webhooks, account: &Account, request: Request) -> Response
         count("wechat", &response, begun);
         return response;
     }
-    let response = match hooks.body(request).await {
-        Ok(body) => hooks.wechat(account, &query, body, begun).await,
-        Err(refused) => refused,
+    let response = match hooks.wechat_refuses(account, &query) {
+        Some(refused) => hooks.without_body(request, refused).await,
+        None => match hooks.body(request).await {
+            Ok(body) => hooks.wechat(account, &query, body, begun).await,
+            Err(refused) => refused,
+        },
     };
     count("wechat", &response, begun);
     response
@@ -220,9 +229,12 @@ async fn im_webhook_with_secret(
 async fn im_push(hooks: &Webhooks, secret: Option<&str>, request: Request) -> Response {
     let begun = Instant::now();
     let query = request.uri().query().unwrap_or_default().to_owned();
-    let response = match hooks.body(request).await {
-        Ok(body) => hooks.im(secret, &query, body, begun).await,
-        Err(refused) => refused,
+    let response = match hooks.im_refuses(secret, &query) {
+        Some(refused) => hooks.without_body(request, refused).await,
+        None => match hooks.body(request).await {
+            Ok(body) => hooks.im(&query, body, begun).await,
+            Err(refused) => refused,
+        },
     };
     count("im", &response, begun);
     response

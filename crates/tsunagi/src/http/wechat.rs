@@ -21,6 +21,12 @@ impl Webhooks {
         }
     }
 
+    /// The answer to a push whose address alone proves that it is not WeChat's.
+    pub(super) fn wechat_refuses(&self, account: &Account, raw_query: &str) -> Option<Response> {
+        let checked = ::wechat::check_query(&account.credentials, raw_query, self.clock.now_s());
+        checked.err().map(|refusal| refuse(account, refusal))
+    }
+
     /// A push (POST): verified, stored, and only then answered with the passive reply or `success`.
     pub(crate) async fn wechat(
         &self,

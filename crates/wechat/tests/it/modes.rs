@@ -2,8 +2,8 @@
 
 use secrecy::SecretString;
 use wechat::{
-    AesKey, Credentials, CryptoError, Format, ParseError, Push, Refusal, UnreadableReason, open, replay,
-    signature, verify_url,
+    AesKey, Credentials, CryptoError, Format, ParseError, Push, Refusal, UnreadableReason, check_query, open,
+    replay, signature, verify_url,
 };
 
 use crate::vectors::{APP_ID, KEY, TOKEN, aes_query, credentials, plain_query, text_of};
@@ -42,7 +42,11 @@ fn secure() -> Credentials {
 fn f15_unsigned_badly_signed_or_stale_is_refused() {
     let c = credentials(TOKEN, None, APP_ID);
     let body = text_xml("hi");
-    let refuse = |query: &str, now| open(&c, query, body.as_bytes(), now).unwrap_err();
+    let refuse = |query: &str, now| {
+        let refusal = open(&c, query, body.as_bytes(), now).unwrap_err();
+        assert_eq!(check_query(&c, query, now), Err(refusal), "the address alone says the same");
+        refusal
+    };
     assert_eq!(refuse("", NOW), Refusal::MissingSignature);
     assert_eq!(refuse("timestamp=1760000000&nonce=1", NOW), Refusal::MissingSignature);
     assert_eq!(refuse(&plain_query("another", STAMP, "1"), NOW), Refusal::Signature);
@@ -53,7 +57,7 @@ fn f15_unsigned_badly_signed_or_stale_is_refused() {
         [(NOW - 301, false), (NOW - 300, true), (NOW + 300, true), (NOW + 301, false), (i64::MIN, false)]
     {
         let opened = open(&c, &good, body.as_bytes(), now);
-        assert_eq!(opened.is_ok(), fresh, "{now}");
+        assert_eq!((opened.is_ok(), check_query(&c, &good, now).is_ok()), (fresh, fresh), "{now}");
         if let Err(refusal) = opened {
             assert_eq!((refusal, refusal.status()), (Refusal::Stale, 403));
         }

@@ -1,4 +1,5 @@
-//! Who of the agents can be reached now, as far as IM tells: asked every half minute, answered from memory.
+//! Who of the agents can be reached now, as far as IM tells: asked every half minute, and soon after IM said that an
+//! agent's device came or went; answered from memory.
 //!
 //! What is not known counts as reachable, so that a gateway that cannot ask (the edition lacks it, IM is away) works as
 //! if everybody were there.
@@ -9,6 +10,7 @@ use desk::{Millis, Tried};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock};
 use std::time::Instant;
+use tokio::sync::Notify;
 
 /// What was asked longer ago is not known any more, in milliseconds.
 const STALE: Millis = 300_000;
@@ -18,7 +20,10 @@ const NO_ACCOUNT: i64 = 70107;
 
 /// What is known of the agents. Owned by the bridge; grows with the configuration only.
 #[derive(Debug, Default)]
-pub(crate) struct Presence(RwLock<HashMap<String, Standing>>);
+pub(crate) struct Presence {
+    known: RwLock<HashMap<String, Standing>>,
+    stir: Notify,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Standing {
@@ -31,12 +36,12 @@ struct Standing {
 
 impl Presence {
     fn get(&self, agent: &str, now: Millis) -> Option<Standing> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.get(agent).copied().filter(|standing| standing.missing || now - standing.asked_at <= STALE)
     }
 
     fn set(&self, agent: &str, reachable: bool, now: Millis) {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let before = known.get(agent).and_then(|standing| standing.offline_since);
         let offline_since = if reachable { None } else { before.or(Some(now)) };
         known.insert(agent.to_owned(), Standing { asked_at: now, reachable, offline_since, missing: false });
@@ -44,7 +49,7 @@ impl Presence {
 
     /// IM has no account for this agent, and did not make one when asked.
     pub(crate) fn set_missing(&self, agent: &str, now: Millis) {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let standing = Standing { asked_at: now, reachable: false, offline_since: Some(now), missing: true };
         known.insert(agent.to_owned(), standing);
     }
@@ -64,6 +69,18 @@ impl Presence {
 }
 
 impl Bridge {
+    /// IM said that a device of this user came or went. The user may be on another one still, so IM is asked.
+    pub fn came_or_went(&self, user: &str) {
+        if self.inner.accounts.values().any(|account| account.agents.iter().any(|agent| agent == user)) {
+            self.inner.presence.stir.notify_one();
+        }
+    }
+
+    /// Waits until that was said of an agent, after the last time that this waited.
+    pub async fn agents_stir(&self) {
+        self.inner.presence.stir.notified().await;
+    }
+
     /// Asks IM how the agents are. The accounts of those whom it does not know are made again.
     pub async fn ask_for_agents(&self) {
         let agents: BTreeSet<&str> =

@@ -49,6 +49,9 @@ impl Webhooks {
         match ingested {
             Ok(_) => {
                 self.bridge.wake();
+                if let ::im::Webhook::StateChange(change) = &opened.webhook {
+                    self.bridge.came_or_went(&change.info.user_id);
+                }
                 ok()
             }
             Err(error) => {

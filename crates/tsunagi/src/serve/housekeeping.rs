@@ -31,6 +31,9 @@ pub(super) async fn agents(bridge: Bridge, mut stop: watch::Receiver<bool>) {
     }
 }
 
+/// What several agents do in this time is asked for at once; IM's own answer may lag behind its webhook, too.
+const AFTER_A_STIR: Duration = Duration::from_secs(1);
+
 /// Asks IM who is online, and hands over what agents left behind.
 pub(super) async fn desk(bridge: Bridge, poll: Duration, mut stop: watch::Receiver<bool>) {
     if let Err(error) = bridge.take_stock().await {
@@ -41,7 +44,15 @@ pub(super) async fn desk(bridge: Bridge, poll: Duration, mut stop: watch::Receiv
         if let Err(error) = bridge.hand_over_conversations().await {
             tracing::warn!(%error, "conversations could not be handed over");
         }
-        if wait(&mut stop, poll).await {
+        let ended = tokio::select! {
+            () = bridge.agents_stir() => None,
+            ended = wait(&mut stop, poll) => Some(ended),
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => wait(&mut stop, AFTER_A_STIR).await,
+        };
+        if ended {
             return;
         }
     }

@@ -73,6 +73,34 @@ async fn new_conversations_go_to_whoever_has_the_fewest_and_stay_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f62_an_agent_who_comes_is_there_at_once_where_im_says_so() {
+    let mut setup = Setup::new(Engine::Sqlite).desk("[desk]\nagent_poll = 240\n");
+    setup = setup.account("away = \"客服不在线\"");
+    setup.clouds.im.callback_commands = vec!["State.StateChange".to_owned()];
+    let world = setup.start().await;
+    let asked = async |times: usize| {
+        let begun = Instant::now();
+        while world.calls("im.query_online_status").await.len() < times {
+            assert!(begun.elapsed() < PATIENCE, "nobody asks who is online\n{}", world.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    asked(1).await;
+    for (n, online) in [false, true].into_iter().enumerate() {
+        world.control.agent_online(AGENT, online).await.unwrap();
+        asked(n + 2).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let first = world.control.say(&world.app_id(), &customer(n), "hello").await.unwrap();
+        let words = if online { "正在为您转接" } else { "客服不在线" };
+        assert_eq!(first.reply.as_deref(), Some(words));
+    }
+    // Of others nothing is asked.
+    world.control.agent_online("stranger", true).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(world.calls("im.query_online_status").await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn new_conversations_are_spread_over_two_nodes_too() {
     if !engines().contains(&Engine::Postgres) {
         return;

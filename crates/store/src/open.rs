@@ -196,12 +196,14 @@ impl Store {
         }
     }
 
-    /// Waits for what is under way and closes all connections.
+    /// Waits for what is under way and closes all connections. On SQLite the last one to close, if it may write, moves the
+    /// log into the file: a stopped gateway leaves one file with everything in it.
     pub async fn close(&self) {
         match &self.pool {
             Pool::Sqlite { readers, writer } => {
                 let _ = writer.write(|_| Box::pin(async { Ok(()) })).await;
                 readers.close().await;
+                writer.close().await;
             }
             Pool::Postgres(pool) => pool.close().await,
         }

@@ -41,6 +41,11 @@ impl Writer {
         Writer { queue, pool }
     }
 
+    /// Closes the connection; what is written afterwards fails.
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+
     /// Runs `work` in a transaction of its own on the same connection: what the group is measured against.
     pub(crate) async fn write_alone<T, F>(&self, work: F) -> Result<T, Error>
     where

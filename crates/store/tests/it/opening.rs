@@ -31,6 +31,24 @@ story! {
     }
 }
 
+#[tokio::test]
+async fn what_is_closed_is_one_file_with_everything_in_it() {
+    on_sqlite(async |db| {
+        let store = db.store().await;
+        let beside = db.store().await;
+        store.close().await;
+        beside.close().await;
+        let url = db.url();
+        let path = url.strip_prefix("sqlite:").unwrap();
+        let copy = format!("{path}.copy");
+        std::fs::copy(path, &copy).unwrap();
+        assert!(!std::path::Path::new(&format!("{path}-wal")).exists(), "the log is left");
+        let again = Store::open(&format!("sqlite:{copy}"), Options::default(), &clock(), &entropy()).await;
+        assert_eq!(again.unwrap().id(), store.id());
+    })
+    .await;
+}
+
 story! {
     async fn nodes_that_open_a_new_database_at_once_agree(db: &Db) {
         let nodes = futures_util::future::join_all((0..4).map(|_| db.store())).await;

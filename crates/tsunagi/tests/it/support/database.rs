@@ -101,6 +101,38 @@ impl Database {
         }
     }
 
+    /// Every row of every table as text, in order: what is compared when nothing may have been stored.
+    pub(crate) async fn contents(&self) -> Vec<String> {
+        let tables: Vec<(String,)> = match &self.pool {
+            Pool::Sqlite(_) => {
+                self.rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").await
+            }
+            Pool::Postgres(_) => {
+                let tables = "SELECT table_name::text FROM information_schema.tables \
+                              WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' ORDER BY 1";
+                self.rows(tables).await
+            }
+        };
+        let mut all = Vec::new();
+        for (table,) in tables {
+            let rows: Vec<String> = match &self.pool {
+                Pool::Sqlite(pool) => {
+                    let names = AssertSqlSafe(format!("SELECT name FROM pragma_table_info('{table}')"));
+                    let names: Vec<String> = sqlx::query_scalar(names).fetch_all(pool).await.unwrap();
+                    let quoted: Vec<String> = names.iter().map(|name| format!("quote(\"{name}\")")).collect();
+                    let rows = format!("SELECT {} FROM \"{table}\" ORDER BY 1", quoted.join(" || ', ' || "));
+                    sqlx::query_scalar(AssertSqlSafe(rows)).fetch_all(pool).await.unwrap()
+                }
+                Pool::Postgres(pool) => {
+                    let rows = format!("SELECT t::text FROM \"{table}\" t ORDER BY 1");
+                    sqlx::query_scalar(AssertSqlSafe(rows)).fetch_all(pool).await.unwrap()
+                }
+            };
+            all.extend(rows.into_iter().map(|row| format!("{table}: {row}")));
+        }
+        all
+    }
+
     /// Gives a server its room back, when a story has ended well.
     pub(crate) async fn discard(&self) {
         if let Pool::Postgres(pool) = &self.pool {

@@ -21,6 +21,7 @@ mod order;
 mod parking;
 mod passive;
 mod peers;
+mod proxy;
 mod refusals;
 mod relay;
 mod repeats;

@@ -27,6 +27,8 @@ fn scan(log: &str) -> (Option<i32>, String) {
 #[test]
 fn f66_the_scan_finds_every_kind_of_leak_and_does_not_repeat_it() {
     let token = format!("sim_{}", "0123456789abcdef".repeat(8));
+    let signature = format!("?msg_signature={}&nonce=1", "0123456789".repeat(4));
+    let sign = format!("&Sign={}", "01234567".repeat(8));
     let usersig = format!("eJ{}", "abcDEF-*_9".repeat(10));
     for (kind, value) in [
         ("secret", "the-app-secret"),
@@ -34,6 +36,8 @@ fn f66_the_scan_finds_every_kind_of_leak_and_does_not_repeat_it() {
         ("text", TEXT),
         ("access token", &token),
         ("UserSig", &usersig),
+        ("signature", &signature),
+        ("signature", &sign),
     ] {
         let (code, said) = scan(&format!("all is well\nsent to=({value}) state=sent\n"));
         assert_eq!(code, Some(1), "{said}");

@@ -5,6 +5,7 @@ use crate::{logging, serve};
 use clap::{Args, Parser, Subcommand};
 use desk::{Clock, Entropy};
 use secrecy::ExposeSecret;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -268,10 +269,18 @@ fn runtime(work: impl Future<Output = Result<ExitCode, Failure>>) -> Result<Exit
     done
 }
 
-#[expect(clippy::print_stdout, reason = "what a command was asked for goes to stdout")]
-fn say(words: &str) -> Result<ExitCode, Failure> {
-    println!("{words}");
-    Ok(ExitCode::SUCCESS)
+/// What a command was asked for goes to stdout. Who stops reading, such as `head`, is no fault.
+///
+/// # Errors
+/// It cannot be written, as on a full disk.
+pub(crate) fn say(words: &str) -> Result<ExitCode, Failure> {
+    match writeln!(std::io::stdout().lock(), "{words}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
+            format!("the output cannot be written: {error}"),
+            "write it somewhere with room for it",
+        )),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "what went wrong goes to stderr")]

@@ -3,7 +3,7 @@
 //! What is imported and how it goes on after an interruption is `bridge`'s; here are progress and report.
 
 use crate::beside;
-use crate::cli::{Failure, clock, entropy};
+use crate::cli::{Failure, clock, entropy, say};
 use crate::config;
 use crate::serve::wiring;
 use bridge::{ImportError, ImportWatcher, NotImported};
@@ -171,16 +171,13 @@ impl Watcher {
         )
     }
 
-    #[expect(
-        clippy::print_stderr,
-        clippy::print_stdout,
-        reason = "progress goes to stderr, the result to stdout"
-    )]
+    #[expect(clippy::print_stderr, reason = "progress goes to stderr")]
     fn end(&self, complete: bool) {
         if self.terminal {
             eprintln!();
         }
-        println!(
+        // What is imported stays so, whether or not it can be said.
+        drop(say(&format!(
             "{}: {} {} of {} followers: {} imported, {} there before, {} failed, in {:.1} s ({:.0} a second)",
             self.account,
             if complete { "saw" } else { "stopped after" },
@@ -191,7 +188,7 @@ impl Watcher {
             self.state.failed,
             self.begun.elapsed().as_secs_f64(),
             self.rate()
-        );
+        )));
     }
 }
 

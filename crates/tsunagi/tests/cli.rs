@@ -1,7 +1,7 @@
 //! The real binary as a person at a terminal meets it: what it prints where, and with which exit code.
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
@@ -93,6 +93,16 @@ fn the_example_parses_back_and_asks_for_what_has_no_default() {
     refused.failed(1, "im.secret_key: still holds the placeholder of the example", "copy the key of the app");
     refused.failed(1, "account[0].app_id", "copy the AppID");
     assert!(!refused.stderr.contains("unknown"), "{}", refused.stderr);
+}
+
+#[test]
+fn whoever_stops_reading_is_no_fault() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tsunagi"));
+    command.args(["config", "docs"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    drop(child.stdout.take());
+    let Output { status, stderr, .. } = child.wait_with_output().expect("it ends");
+    assert_eq!((status.code(), String::from_utf8_lossy(&stderr).as_ref()), (Some(0), ""));
 }
 
 #[test]

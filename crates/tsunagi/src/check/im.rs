@@ -69,7 +69,11 @@ impl App<'_> {
             }
         }
         if missing.is_empty() {
-            self.section.ok("agents", format!("all {} agents are there", agents.len()));
+            let words = match agents.len() {
+                1 => "the agent is there".to_owned(),
+                count => format!("all {count} agents are there"),
+            };
+            self.section.ok("agents", words);
         } else {
             self.section.warn(
                 "agents",

@@ -1,7 +1,7 @@
 //! `tsunagi jobs list`.
 
 use crate::beside;
-use crate::cli::{Failure, clock, entropy};
+use crate::cli::{Failure, clock, entropy, say};
 use crate::config;
 use desk::ghost::nickname;
 use serde::Serialize;
@@ -87,15 +87,14 @@ pub(super) async fn run(args: ListArgs) -> Result<ExitCode, Failure> {
     store.close().await;
     let (entries, counts) =
         found.map_err(|error| Failure::new(error, "`tsunagi check` says more about the database"))?;
+    let mut lines = Vec::new();
     if args.json {
-        for entry in &entries {
-            say(&serde_json::to_string(entry).unwrap_or_default());
-        }
+        lines.extend(entries.iter().map(|entry| serde_json::to_string(entry).unwrap_or_default()));
     } else {
-        table(&entries);
-        summary(&counts);
+        lines.extend(table(&entries));
+        lines.extend(summary(&counts));
     }
-    Ok(ExitCode::SUCCESS)
+    if lines.is_empty() { Ok(ExitCode::SUCCESS) } else { say(&lines.join("\n")) }
 }
 
 async fn find(store: &Store, args: &ListArgs, now: i64) -> Result<(Vec<Entry>, Counts), store::Error> {
@@ -202,13 +201,17 @@ fn over(message: Ended, now: i64) -> Entry {
     }
 }
 
-fn table(entries: &[Entry]) {
+/// Columns with their heads, and an empty line after them.
+fn table(entries: &[Entry]) -> Vec<String> {
     if entries.is_empty() {
-        return;
+        return Vec::new();
     }
-    let head = ["ID", "STATE", "ACCOUNT", "DIRECTION", "KIND", "TRIES", "AGE", "CUSTOMER", "LAST"]
-        .map(str::to_owned);
-    let mut rows = vec![head.to_vec()];
+    let mut head = vec!["ID", "STATE", "ACCOUNT", "DIRECTION", "KIND", "TRIES", "AGE", "CUSTOMER", "LAST"];
+    if entries.iter().any(|entry| entry.openid.is_some()) {
+        head.extend(["OPENID", "WORDS"]);
+    }
+    let head: Vec<String> = head.into_iter().map(str::to_owned).collect();
+    let mut rows = vec![head.clone()];
     rows.extend(entries.iter().map(|entry| {
         let state = if entry.place.is_empty() {
             entry.state.clone()
@@ -236,24 +239,31 @@ fn table(entries: &[Entry]) {
             rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0)
         })
         .collect();
-    for row in rows {
+    let line = |row: Vec<String>| {
         let cells = row.iter().enumerate().map(|(at, cell)| {
             let width = widths.get(at).copied().unwrap_or(0);
             format!("{cell:<width$}")
         });
-        say(cells.collect::<Vec<_>>().join("  ").trim_end());
-    }
-    say("");
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.into_iter().map(line).chain([String::new()]).collect()
 }
 
-fn summary(counts: &Counts) {
+fn summary(counts: &Counts) -> Vec<String> {
     let Counts { waiting, parked, unreadable, failed, unsure } = counts;
-    say(&format!(
-        "{waiting} waiting, {parked} parked, {unreadable} unreadable; {failed} parts failed, {unsure} are unsure"
-    ));
+    let mut lines = vec![format!(
+        "{waiting} waiting, {parked} parked, {unreadable} unreadable; parts of messages: {failed} failed, {unsure} unsure"
+    )];
     if *unreadable > 0 {
-        say("unreadable: correct encoding_aes_key, then `tsunagi jobs retry --unreadable`");
+        lines.push("unreadable: correct encoding_aes_key, then `tsunagi jobs retry --unreadable`".to_owned());
     }
+    if *failed + *unsure > 0 {
+        lines.push(
+            "failed, unsure: `tsunagi jobs list --state all` names them, `tsunagi jobs retry ID` tries one again"
+                .to_owned(),
+        );
+    }
+    lines
 }
 
 /// `59s`, `3m`, `2h`, `5d`.
@@ -264,9 +274,4 @@ fn age(seconds: i64) -> String {
         7_200..172_800 => format!("{}h", seconds / 3_600),
         _ => format!("{}d", seconds / 86_400),
     }
-}
-
-#[expect(clippy::print_stdout, reason = "what was asked for goes to stdout")]
-fn say(words: &str) {
-    println!("{words}");
 }

@@ -6,7 +6,7 @@
 mod list;
 
 use crate::beside;
-use crate::cli::{Failure, clock, entropy};
+use crate::cli::{self, Failure, clock, entropy};
 use crate::config::{self, Config};
 use crate::serve::wiring;
 use bridge::{Bridge, OperatorError, Retried};
@@ -190,9 +190,9 @@ fn hint(error: &OperatorError) -> &'static str {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "what was done goes to stdout")]
+/// What is done stays done, whether or not it can be said.
 fn say(words: &str) {
-    println!("{words}");
+    drop(cli::say(words));
 }
 
 #[expect(clippy::print_stderr, reason = "what went wrong goes to stderr")]

@@ -52,6 +52,7 @@ impl Proxy {
             ("/etc/letsencrypt/live/kf.example.com/fullchain.pem", there("cert.pem")),
             ("/etc/letsencrypt/live/kf.example.com/privkey.pem", there("key.pem")),
             ("/var/log/nginx/tsunagi.log", there("access.log")),
+            ("/var/log/nginx/tsunagi.error.log", there("site.error.log")),
         ]
         .into_iter()
         .fold(site, |site, (old, new)| {
@@ -115,7 +116,7 @@ fn check(world: &World, public_url: &str) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn f17_f25_behind_nginx_both_clouds_get_through_and_nobody_else() {
     let Some(program) = nginx() else { return };
-    let world = Setup::new(Engine::Sqlite)
+    let mut world = Setup::new(Engine::Sqlite)
         .mode(Mode::Secure, Format::Xml)
         .env("TSUNAGI__SERVER__TRUSTED_PROXIES", "127.0.0.1")
         .start()
@@ -169,9 +170,17 @@ async fn f17_f25_behind_nginx_both_clouds_get_through_and_nobody_else() {
     let plain = http.get(format!("{}/wechat/shop?{query}", proxy.plain)).send().await.unwrap();
     assert_eq!(plain.status(), 301, "plain http is sent to https");
 
+    // With nobody behind it: an answer that makes both clouds try again, or say so.
+    world.stop();
+    let query = format!("{}&openid={OPENID}", wire::signed(now_s(), "9"));
+    assert_eq!(post(format!("/wechat/shop?{query}"), b"<xml/>".into()).await.0, 502);
+
     let log = std::fs::read_to_string(&proxy.log).unwrap();
     assert!(log.contains("\"POST /wechat/shop\" 200") && log.contains("\"POST /imcallback\" 200"), "{log}");
+    let all = ["access.log", "error.log", "site.error.log"]
+        .map(|name| std::fs::read_to_string(world.folder.path().join(name)).unwrap_or_default())
+        .concat();
     for secret in ["ignature", "Sign=", "nonce", OPENID] {
-        assert!(!log.contains(secret), "the proxy's log has {secret}");
+        assert!(!all.contains(secret), "the proxy's logs have {secret}");
     }
 }

@@ -24,8 +24,8 @@ impl Running {
         drop(rustls::crypto::ring::default_provider().install_default());
         let folder = tempfile::tempdir().unwrap();
         let mut text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\
-             [store]\nurl = \"sqlite:{}\"\n\
+            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nrequest_timeout = 60\n\
+             [store]\nurl = \"sqlite:{}\"\ningest_timeout = 30\n\
              [im]\nsdk_app_id = 1400000001\nsecret_key = \"k\"\nbase_url = \"http://127.0.0.1:9\"\n{im}\n",
             folder.path().join("tsunagi.db").display()
         );

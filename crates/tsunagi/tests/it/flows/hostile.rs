@@ -100,7 +100,8 @@ async fn f09_f10_hostile_and_broken_bodies_cost_little_and_kill_nothing() {
             let answer = world.push_plain(body).await;
             let fine = answer.status == 200 && answer.text() == "success";
             assert!(fine || (400..500).contains(&answer.status), "{what}: {} {}", answer.status, answer.text());
-            assert!(answer.took < Duration::from_secs(2), "{what} took {:?}", answer.took);
+            // WeChat gives up after so long; a quick machine needs milliseconds.
+            assert!(answer.took < Duration::from_secs(5), "{what} took {:?}", answer.took);
         }
         let large = world.push_plain(vec![b'x'; 2 * 1024 * 1024]).await;
         assert_eq!(large.status, 413);

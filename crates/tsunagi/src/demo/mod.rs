@@ -130,18 +130,19 @@ async fn start_clouds(args: &DemoArgs, clock: Clock, gateway: GatewayHandle) -> 
 }
 
 /// A port for the gateway. Not one of those that the system hands out by itself: while the gateway is dead, any outgoing
-/// connection might get it.
+/// connection might get it. Each process begins at two of its own, so that demos that start together do not choose the same.
 fn free_port() -> Result<u16, Failure> {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     for _ in 0..500 {
-        let at = std::process::id().wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
-        let port = 22_000 + u16::try_from(at).unwrap_or_default();
+        let at =
+            std::process::id().wrapping_mul(2).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 6_000;
+        let port = 4_000 + u16::try_from(at).unwrap_or_default();
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return Ok(port);
         }
     }
-    Err(Failure::new("no port is free", "free a port between 22000 and 32000 on 127.0.0.1"))
+    Err(Failure::new("no port is free", "free a port between 4000 and 10000 on 127.0.0.1"))
 }
 
 /// The gateway's configuration: a file as a shop would write it.

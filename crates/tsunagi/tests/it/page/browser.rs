@@ -231,6 +231,18 @@ impl Browser {
         self.until(&format!("{selector} shows {text}"), &script).await;
     }
 
+    /// Opens the chat whose last message this is, whichever agent has it or gets it yet.
+    pub(super) async fn open_chat(&self, last: &str) {
+        let script = format!(
+            "const last = {}; const chat = [...document.querySelectorAll('.chat')].find((one) => one.querySelector('.chat-last').textContent.includes(last)); \
+             if (chat) {{ chat.click(); return true; }} \
+             if (!(performance.now() - window.turned < 3000)) {{ window.turned = performance.now(); document.querySelector('.agent-tab[aria-pressed=false]')?.click(); }} \
+             return false",
+            json!(last)
+        );
+        self.until(&format!("a chat that ends with {last}"), &script).await;
+    }
+
     /// Keeps a picture of the page, for CI and for the documents.
     pub(super) async fn picture(&self, name: &str) {
         let png = self.http.get(format!("{}/screenshot", self.session)).send().await.unwrap();

@@ -52,10 +52,8 @@ async fn page() -> Option<(Page, super::browser::Running)> {
     let (demo, address) = demo();
     let browser = Browser::open(&binary).await;
     browser.visit(&address, Look { language: "en", width: DESKTOP, dark: false }).await;
-    // Emma's chat, whichever agent has it.
-    let find = "const own = document.querySelector('#chat-lines').textContent.includes('change the address'); \
-        if (!own) (document.querySelector('.chat:not([aria-current])') ?? document.querySelector('.agent-tab[aria-pressed=false]')).click(); return own";
-    browser.until("Emma's chat is open", find).await;
+    browser.open_chat("Can I change the address").await;
+    browser.shows("#chat-lines", "Can I change the address").await;
     Some((Page { browser }, demo))
 }
 

@@ -35,14 +35,7 @@ async fn play(words: Words) {
             // It opens half-played, and the first thing to do is to answer.
             browser.shows("#transcript", words.question).await;
             browser.shows(".chat .count, .agent-tab .count", "1").await;
-            // Whichever agent has her chat.
-            let found = format!(
-                "return [...document.querySelectorAll('#chat-lines')].some((one) => one.textContent.includes('{}'))",
-                words.question
-            );
-            if browser.script(&found).await != true {
-                browser.click(".agent-tab[aria-pressed=false]").await;
-            }
+            browser.open_chat(words.question).await;
         } else {
             // Somebody else, from the first word on.
             see("phone").await;
@@ -52,17 +45,7 @@ async fn play(words: Words) {
             browser.shows("#transcript", words.question).await;
             shot("1-asked").await;
             see("desk").await;
-            browser
-                .until("her chat stands first", "return document.querySelector('.chat .count') !== null")
-                .await;
-            let own = format!(
-                "return [...document.querySelectorAll('.chat')].findIndex((one) => one.textContent.includes('{}') && one.querySelector('.count'))",
-                &words.question[..words.question.char_indices().nth(6).unwrap().0]
-            );
-            if browser.script(&own).await == -1 {
-                browser.click(".agent-tab[aria-pressed=false]").await;
-            }
-            browser.click(".chats li:first-child .chat").await;
+            browser.open_chat(words.question).await;
         }
         browser.shows("#chat-lines", words.question).await;
         shot("2-question").await;
@@ -117,14 +100,7 @@ async fn play(words: Words) {
         browser.click("#follow").await;
         browser.keys("#customer-text", &format!("{}{ENTER}", words.again)).await;
         see("desk").await;
-        let both = "return document.querySelectorAll('.agent-tab').length === 2";
-        browser.until("both agents", both).await;
-        let new_chat = format!(
-            "const seen = [...document.querySelectorAll('.chat')].some((one) => one.textContent.includes('{}')); \
-            if (!seen) document.querySelector('.agent-tab[aria-pressed=false]').click(); return seen",
-            words.again
-        );
-        browser.until("a new chat", &new_chat).await;
+        browser.open_chat(words.again).await;
         let wider = browser.script("return document.documentElement.scrollWidth - innerWidth").await;
         assert!(wider.as_i64().unwrap() <= 0, "the page is wider than the window by {wider}");
         browser.is_silent().await;

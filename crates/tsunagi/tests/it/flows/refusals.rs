@@ -1,4 +1,4 @@
-//! F30, F31, F33: what WeChat refuses is told to the agent in words, with what to do.
+//! F30, F31, F33, F36: what WeChat refuses is told to the agent in words, with what to do.
 
 use super::on_every_engine;
 use super::wire::customer;
@@ -6,7 +6,7 @@ use crate::support::{Engine, OPENID, Setup};
 use sim::{Fault, Kind};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f30_f31_closed_windows_and_used_up_counts_are_told_in_words() {
+async fn f30_f31_f36_what_can_never_be_delivered_is_told_in_words_and_not_tried_again() {
     let world = Setup::new(Engine::Sqlite).start().await;
     let (control, app_id) = (&world.control, world.app_id());
     // F31: five answers to one message; the sixth is too many, and one more message opens five again.
@@ -27,11 +27,13 @@ async fn f30_f31_closed_windows_and_used_up_counts_are_told_in_words() {
     world.agent_says(&ghost, "are you there?").await;
     assert_eq!(world.notice("48小时回复期限已过").await, ghost);
 
-    // A customer who does not follow, by another of WeChat's codes; one who blocks; content that is refused.
+    // A customer who does not follow, by another of WeChat's codes; one who blocks; a kind of message that the account may
+    // not send, which rests no other; content that is refused.
     for (n, (code, words)) in [
         (43004, "客户已取消关注"),
         (48002, "客户已关闭接收"),
         (50002, "客户的微信账号受到限制"),
+        (48008, "公众号没有发送此类消息的权限"),
         (87014, "未送达"),
     ]
     .into_iter()
@@ -45,9 +47,11 @@ async fn f30_f31_closed_windows_and_used_up_counts_are_told_in_words() {
         assert!(world.chat_with(&ghost).await.last().unwrap().contains(words), "{code}");
     }
     world.drained().await;
-    assert_eq!(world.notices().await, 8, "and two that said how many replies are left");
+    assert_eq!(world.notices().await, 9, "and two that said how many replies are left");
     assert_eq!(world.sends_of("answer 6").await, 1, "no retry");
-    assert_eq!(world.database.count("SELECT COUNT(*) FROM delivery WHERE state = 'failed'").await, 6);
+    assert_eq!(world.database.count("SELECT COUNT(*) FROM delivery WHERE state = 'failed'").await, 7);
+    let sent = world.lines(|line| line["kind"] == "fault" && line["api"] == "wechat.custom_send").await;
+    assert_eq!(sent.len(), 5, "each was asked once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

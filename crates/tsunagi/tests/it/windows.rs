@@ -143,7 +143,10 @@ impl Sequence {
     /// What is on its way arrives, unless it is late.
     fn deliver_some(&mut self) {
         let late = self.weather.has(Weather::Late);
-        while !self.coming.is_empty() && !(late && self.dice.chance(40)) {
+        while !self.coming.is_empty() {
+            if late && self.dice.chance(40) {
+                break;
+            }
             let next = if late { self.dice.roll(self.coming.len() as u64) as usize } else { 0 };
             let (action, at) = self.coming.remove(next);
             self.ours.act(&self.rules, action, at, self.now);

@@ -113,7 +113,7 @@ story! {
     async fn bodies_too_large_for_one_commit_are_stored_in_several(db: &Db) {
         let store = db.store().await;
         let batch: Vec<Arrival> = (0..12)
-            .map(|n| Arrival { body: vec![n; 1 << 20], ..says("oA") })
+            .map(|n| Arrival { body: vec![n; 512 << 10], ..says("oA") })
             .collect();
         let expected = batch.clone();
         let answers = in_one_batch(db, &store, batch).await;

@@ -29,7 +29,12 @@ impl Bridge {
         let Some((delivery, cost)) = self.next_part(&job).await? else {
             return self.finish(held, &job).await;
         };
+        let restored_at = self.inner.store.read(|tx| Box::pin(async move { tx.restored_at().await })).await?;
         match delivery.state {
+            // It waited in a backup that was restored since; it may have gone out after the backup was made.
+            DeliveryState::Waiting if delivery.changed_at < restored_at => {
+                self.conclude(held, job, &account, &delivery, Next::Unsure, "restored").await
+            }
             DeliveryState::Waiting => self.send_answer(held, job, &account, &delivery, cost).await,
             // A part that could not go out from the start: it is its turn now, and the agent is told.
             DeliveryState::Failed => {
@@ -83,6 +88,11 @@ impl Bridge {
         if customer.is_some_and(|customer| !customer.subscribed) {
             return self
                 .conclude(held, job, account, delivery, Next::Failed(Reason::Unsubscribed), "unfollowed")
+                .await;
+        }
+        if self.is_recalled(&held.lane, &job).await? {
+            return self
+                .conclude(held, job, account, delivery, Next::Failed(Reason::Recalled), "recalled")
                 .await;
         }
         if self.inner.clock.now() - job.since > self.inner.patience.answer {
@@ -287,6 +297,7 @@ impl Bridge {
             Next::Unsure | Next::CheckIn(_) => (DeliveryState::Unsure, None, None),
         };
         self.count(account, &held.lane, delivery, state, reason, detail);
+        let message = job.subject.clone();
         let conclusion = Conclusion {
             lane: held.lane.clone(),
             job,
@@ -302,6 +313,9 @@ impl Bridge {
             known: self.known(),
         };
         let step = self.keep(held, conclusion, |tx, conclusion| Box::pin(conclusion.commit(tx))).await;
+        if state == DeliveryState::Sent {
+            self.was_handed_over(&account.id, &held.lane.openid, &message);
+        }
         step.inspect(|_| self.wake())
     }
 }

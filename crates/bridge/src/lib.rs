@@ -16,6 +16,8 @@ mod assign;
 mod before;
 mod closing;
 mod convert;
+mod courtesy;
+mod erase;
 mod ghosts;
 mod import;
 mod intake;
@@ -26,6 +28,8 @@ mod operator;
 mod passive;
 mod pause;
 mod presence;
+mod recall;
+mod reconcile;
 mod relay;
 mod replay;
 mod tend;
@@ -37,17 +41,21 @@ mod worker;
 
 pub use account::{Account, OnUnsubscribe, Patience};
 pub use assign::Hours;
+pub use erase::{AtIm, EraseError, Erased};
 pub use import::{ImportError, ImportWatcher, NotImported};
 pub use operator::{OperatorError, Retried, job_id};
 pub use passive::{Carried, PassiveAnswer};
+pub use reconcile::{Reconciling, Round};
 pub use worker::{Timing, Worker};
 
+use courtesy::Courtesies;
 use desk::window::Rules;
 use desk::{Clock, Entropy};
 use limiter::Limiter;
 use mailbox::PassiveAccounts;
 use pause::Pauses;
 use presence::Presence;
+use reconcile::Gap;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -68,6 +76,8 @@ pub struct Settings {
     pub rules: Rules,
     /// So long before a window closes the agent of a customer who waits is warned, in milliseconds; 0: never.
     pub warn_before: desk::Millis,
+    /// How often IM's history is read.
+    pub reconciling: Reconciling,
 }
 
 /// What every flow needs: the store, both clients, the accounts, clock and randomness. Cheap to clone.
@@ -83,6 +93,8 @@ struct Inner {
     accounts: HashMap<String, Account>,
     im: im::Client,
     im_rate: Limiter,
+    /// Of rounds of reconciliation, beside the one for all.
+    slow_rate: Limiter,
     im_calls_per_second: u32,
     tokens: TokenKeeper,
     patience: Patience,
@@ -91,6 +103,9 @@ struct Inner {
     warn_before: desk::Millis,
     /// Before this moment pushes may have been missed.
     pushes_missed: AtomicI64,
+    reconciling: Reconciling,
+    gap: Gap,
+    courtesies: Courtesies,
     presence: Presence,
     pauses: Pauses,
     passive: PassiveAccounts,
@@ -109,7 +124,7 @@ impl Bridge {
         clock: Clock,
         entropy: Entropy,
     ) -> Bridge {
-        let Settings { im_rate, patience, hours, rules, warn_before } = settings;
+        let Settings { im_rate, patience, hours, rules, warn_before, reconciling } = settings;
         let pushes_missed = AtomicI64::new(0);
         let tokens = TokenKeeper::new(store.clone(), clock.clone(), &entropy, patience.call);
         let accounts = accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
@@ -120,6 +135,7 @@ impl Bridge {
             accounts,
             im,
             im_rate: Limiter::new(im_rate),
+            slow_rate: Limiter::new(im_rate / 2),
             im_calls_per_second: im_rate,
             tokens,
             patience,
@@ -127,6 +143,9 @@ impl Bridge {
             rules,
             warn_before,
             pushes_missed,
+            reconciling,
+            gap: Gap::default(),
+            courtesies: Courtesies::default(),
             presence: Presence::default(),
             pauses: Pauses::default(),
             passive: PassiveAccounts::default(),

@@ -28,7 +28,11 @@ impl Bridge {
             return self.finish(held, &job).await;
         };
         let sender = delivery.sender.clone();
-        let ghost = self.inner.store.read(move |tx| Box::pin(async move { tx.ghost(&sender).await })).await?;
+        let (ghost, restored_at) = self
+            .inner
+            .store
+            .read(move |tx| Box::pin(async move { Ok((tx.ghost(&sender).await?, tx.restored_at().await?)) }))
+            .await?;
         let ghost = ghost.map(|ghost| ghost.state);
         match delivery.state {
             // Somebody died with this call under way: give IM the time to finish it, then look.
@@ -40,6 +44,10 @@ impl Bridge {
             DeliveryState::Checking => self.check(held, job, &account, &delivery).await,
             _ if !self.desk(&account).roster.serves(&delivery.recipient) => {
                 self.redirect(held, job, &account, &delivery).await
+            }
+            // It waited in a backup that was restored since: perhaps it went out after the backup was made.
+            _ if ghost == Some(GhostState::Living) && delivery.changed_at < restored_at => {
+                self.check(held, job, &account, &delivery).await
             }
             _ if ghost == Some(GhostState::Living) => self.send(held, job, &account, &delivery).await,
             _ if ghost == Some(GhostState::Planned) => {
@@ -191,7 +199,7 @@ impl Bridge {
         delivery: &Delivery,
     ) -> Result<Step, Error> {
         let started = Instant::now();
-        let found = self.find_in_history(held, delivery).await?;
+        let found = self.find_in_history(held, delivery, job.since).await?;
         let told = im_outcome(&found);
         self.observe(&account.id, "admin_getroammsg", &told, started);
         match found {
@@ -218,8 +226,9 @@ impl Bridge {
         &self,
         held: &mut Held,
         delivery: &Delivery,
+        since: Millis,
     ) -> Result<Result<Option<String>, im::CallError>, Error> {
-        let (now_s, first) = (self.inner.clock.now_s(), delivery.first_try_at.unwrap_or_default());
+        let (now_s, first) = (self.inner.clock.now_s(), delivery.first_try_at.unwrap_or(since));
         let request = self.request(delivery);
         let mut query = im::HistoryQuery {
             operator: delivery.recipient.clone(),

@@ -126,6 +126,10 @@ reasons! {
     NotFetched = "not_fetched",
     /// An earlier part of the same message failed or is unsure, so this one was not sent.
     EarlierPart = "earlier_part",
+    /// It was found in IM's history when it was too old to be sent without asking.
+    FoundTooLate = "found_too_late",
+    /// The agent recalled it before it was sent.
+    Recalled = "recalled",
     /// The operator took it off its lane (`tsunagi jobs drop`).
     Dropped = "dropped",
     /// The gateway's request was malformed: its own mistake.

@@ -10,6 +10,7 @@ mod batch;
 mod conversation;
 mod customer;
 mod dialect;
+mod erase;
 pub mod faults;
 mod ghost;
 mod import;
@@ -24,18 +25,22 @@ mod migrate;
 mod open;
 mod operator;
 mod purge;
+mod recall;
+mod reconcile;
 mod replay;
 mod slot;
 mod sql;
 mod token;
 mod vitals;
 mod waiting;
+mod wake;
 mod window;
 mod writer;
 
 pub use batch::OVERTAKEN;
 pub use customer::Customer;
 pub use dialect::Old;
+pub use erase::{Compacted, Traces};
 pub use ghost::{Ghost, GhostState};
 pub use import::{ImportState, Planned, Round};
 pub use inbox::{InboxRow, Source};
@@ -47,12 +52,14 @@ pub use message::{Delivery, Message, NewMessage, Outcome};
 pub use open::{Options, Store};
 pub use operator::{DROPPED, EndedMessage, OpenJob};
 pub use purge::{Mark, Swept};
+pub use reconcile::{Chat, Said, Since};
 pub use replay::Replayed;
 pub use slot::{ATTEMPTS, DueSlot, Slot};
 pub use sql::{Error, Tx};
 pub use token::StoredToken;
 pub use vitals::{LANES_COUNTED, Queued, Vitals};
 pub use waiting::{Counts, Ended, Unreadable, Waiting};
+pub use wake::Woken;
 
 /// Marks ids of inbox rows.
 #[derive(Debug)]

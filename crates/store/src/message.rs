@@ -66,6 +66,8 @@ pub struct Delivery {
     pub tries: u32,
     /// When the first attempt began.
     pub first_try_at: Option<Millis>,
+    /// When it came to the state that it is in.
+    pub changed_at: Millis,
 }
 
 /// How an attempt ended.
@@ -145,15 +147,17 @@ impl Tx<'_> {
 
     /// The parts of a message, in order.
     pub async fn deliveries(&mut self, message: &str) -> Result<Vec<Delivery>, Error> {
-        type Row = (String, String, Option<String>, String, String, String, Option<i64>, i64, Option<i64>);
+        type Row =
+            (String, String, Option<String>, String, String, String, Option<i64>, i64, Option<i64>, i64);
         let rows = rows!(
             self,
             Row,
-            "SELECT id, state, reason, body, sender, recipient, msg_seq, tries, first_try_at \
+            "SELECT id, state, reason, body, sender, recipient, msg_seq, tries, first_try_at, changed_at \
              FROM delivery WHERE message = $1 ORDER BY part",
             message
         )?;
-        let delivery = |(id, state, reason, body, sender, recipient, msg_seq, tries, first_try_at): Row| {
+        let delivery = |row: Row| {
+            let (id, state, reason, body, sender, recipient, msg_seq, tries, first_try_at, changed_at) = row;
             Ok(Delivery {
                 id,
                 state: DeliveryState::parse(&state).ok_or(Error::Unknown("state of a delivery"))?,
@@ -164,6 +168,7 @@ impl Tx<'_> {
                 msg_seq: msg_seq.and_then(|seq| u32::try_from(seq).ok()),
                 tries: u32::try_from(tries).unwrap_or(u32::MAX),
                 first_try_at,
+                changed_at,
             })
         };
         rows.into_iter().map(delivery).collect()

@@ -506,6 +506,25 @@ fn row(reason: Reason) -> [(&'static str, &'static str); 3] {
                 "An earlier part was not delivered, so this one was not sent; send the rest again if needed.",
             ),
         ],
+        Reason::FoundTooLate => [
+            (
+                "发现太晚",
+                "网关到现在才发现这条消息，时间已久，且没有送达记录，因此不会自动发送。请向客户确认，必要时再发一次。",
+            ),
+            (
+                "発見が遅すぎた",
+                "ゲートウェイが今になって見つけた古いメッセージで、届けた記録がないため、自動では送りません。お客様に確認のうえ、必要ならもう一度お送りください。",
+            ),
+            (
+                "found too late",
+                "The gateway found this only now; it is old, there is no record that it was delivered, and it is not sent on its own. Ask the customer, and send it again if needed.",
+            ),
+        ],
+        Reason::Recalled => [
+            ("已撤回", "您在发送前撤回了这条消息，客户没有收到。"),
+            ("取り消し", "送る前に取り消されたため、お客様には届いていません。"),
+            ("recalled", "You recalled it before it was sent; the customer did not get it."),
+        ],
         Reason::Dropped => [
             ("已被移除", "管理员已将其从待发送队列中移除；如仍需要，请再发一次。"),
             ("取り下げ", "管理者が送信待ちから外しました。必要ならもう一度お送りください。"),

@@ -184,7 +184,15 @@ fn desk(raw: &file::Desk, findings: &mut Findings) -> Option<Desk> {
     let idle = seconds("desk.conversation_idle", raw.conversation_idle, findings);
     let grace = seconds("desk.agent_grace", raw.agent_grace, findings);
     let poll = seconds("desk.agent_poll", raw.agent_poll, findings);
-    Some(Desk { conversation_idle: idle?, agent_grace: grace?, agent_poll: poll? })
+    let every = seconds("desk.reconcile_every", raw.reconcile_every, findings);
+    let max_age = seconds("desk.reconcile_max_age", raw.reconcile_max_age, findings);
+    Some(Desk {
+        conversation_idle: idle?,
+        agent_grace: grace?,
+        agent_poll: poll?,
+        reconcile_every: every?,
+        reconcile_max_age: max_age?,
+    })
 }
 
 fn windows(raw: &file::Windows, findings: &mut Findings) -> Option<Windows> {
@@ -333,6 +341,16 @@ fn account(at: &str, raw: &file::Account, findings: &mut Findings) -> Option<Acc
     let text = |given: &Option<String>, default: &str| {
         Some(given.clone().unwrap_or_else(|| default.to_owned())).filter(|text| !text.is_empty())
     };
+    for (scene, words) in &raw.greetings {
+        if words.is_empty() || words.len() > wechat::MAX_TEXT {
+            let what = format!("the text for {scene:?} is empty or longer than {} bytes", wechat::MAX_TEXT);
+            findings.add(
+                key("greetings"),
+                what,
+                "WeChat takes one text; leave a scene out to send the welcome",
+            );
+        }
+    }
     Some(Account {
         id: raw.id.clone(),
         app_id: raw.app_id.clone(),
@@ -356,6 +374,8 @@ fn account(at: &str, raw: &file::Account, findings: &mut Findings) -> Option<Acc
         welcome: text(&raw.welcome, texts::welcome(language)),
         waiting: text(&raw.waiting, texts::waiting(language)),
         away: text(&raw.away, texts::away(language)),
+        greetings: raw.greetings.clone(),
+        call_keys: raw.call_keys.clone(),
     })
 }
 

@@ -4,6 +4,7 @@
 //! the test of `example.toml` all read the keys from there, so that a key is declared in this file alone.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Keys that hold a secret. Each has a twin `…_file`, which names a file that holds the value instead.
 pub(super) const SECRETS: [(&str, &str); 9] = [
@@ -61,6 +62,9 @@ pub(super) const RANGES: &[Range] = &[
     range("desk", "conversation_idle", 60, 31_536_000, "seconds"),
     range("desk", "agent_grace", 0, 86_400, "seconds"),
     range("desk", "agent_poll", 1, 240, "seconds"),
+    range("desk", "reconcile_every", 1, 3_600, "seconds"),
+    // Beyond a day the keys of webhooks may be gone by which a message is known.
+    range("desk", "reconcile_max_age", 60, 86_400, "seconds"),
     range("windows", "message_replies", 0, 1_000, "messages"),
     range("windows", "message_seconds", 0, 31_536_000, "seconds"),
     range("windows", "menu_replies", 0, 1_000, "messages"),
@@ -222,11 +226,19 @@ pub(super) struct Desk {
     pub(super) conversation_idle: i64,
     pub(super) agent_grace: i64,
     pub(super) agent_poll: i64,
+    pub(super) reconcile_every: i64,
+    pub(super) reconcile_max_age: i64,
 }
 
 impl Default for Desk {
     fn default() -> Desk {
-        Desk { conversation_idle: 172_800, agent_grace: 300, agent_poll: 30 }
+        Desk {
+            conversation_idle: 172_800,
+            agent_grace: 300,
+            agent_poll: 30,
+            reconcile_every: 300,
+            reconcile_max_age: 7_200,
+        }
     }
 }
 
@@ -314,6 +326,8 @@ pub(super) struct Account {
     pub(super) welcome: Option<String>,
     pub(super) waiting: Option<String>,
     pub(super) away: Option<String>,
+    pub(super) greetings: BTreeMap<String, String>,
+    pub(super) call_keys: Vec<String>,
 }
 
 impl Default for Account {
@@ -343,6 +357,8 @@ impl Default for Account {
             welcome: None,
             waiting: None,
             away: None,
+            greetings: BTreeMap::new(),
+            call_keys: Vec::new(),
         }
     }
 }
@@ -366,6 +382,7 @@ pub(super) enum Kind {
     Number,
     Flag,
     List,
+    Table,
 }
 
 impl Kind {
@@ -376,6 +393,7 @@ impl Kind {
             Kind::Number => "a number, such as 0.1",
             Kind::Flag => "true or false",
             Kind::List => "a list of texts, such as [\"one\", \"two\"]",
+            Kind::Table => "a table of texts, such as { one = \"1\", two = \"2\" }",
         }
     }
 
@@ -386,6 +404,7 @@ impl Kind {
             Kind::Number => value.is_float() || value.is_integer(),
             Kind::Flag => value.is_bool(),
             Kind::List => value.as_array().is_some_and(|items| items.iter().all(toml::Value::is_str)),
+            Kind::Table => value.as_table().is_some_and(|table| table.values().all(toml::Value::is_str)),
         }
     }
 }
@@ -419,6 +438,7 @@ fn kind_of(default: &toml::Value) -> Kind {
         toml::Value::Float(_) => Kind::Number,
         toml::Value::Boolean(_) => Kind::Flag,
         toml::Value::Array(_) => Kind::List,
+        toml::Value::Table(_) => Kind::Table,
         _ => Kind::Text,
     }
 }

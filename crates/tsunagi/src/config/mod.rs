@@ -97,6 +97,10 @@ pub(crate) struct Desk {
     pub(crate) agent_grace: Duration,
     /// How often IM is asked who is online.
     pub(crate) agent_poll: Duration,
+    /// From the end of one round over IM's history to the next.
+    pub(crate) reconcile_every: Duration,
+    /// An older message that is found there is not sent any more.
+    pub(crate) reconcile_max_age: Duration,
 }
 
 /// What WeChat allows, and when agents are warned of its end.
@@ -266,6 +270,10 @@ pub(crate) struct Account {
     pub(crate) waiting: Option<String>,
     /// Instead of `waiting` when no agent is online.
     pub(crate) away: Option<String>,
+    /// Scene of a QR code → passive reply to a follow or a scan by it.
+    pub(crate) greetings: std::collections::BTreeMap<String, String>,
+    /// Keys of menu items that open a conversation.
+    pub(crate) call_keys: Vec<String>,
 }
 
 impl Account {

@@ -2,7 +2,7 @@
 
 use super::ServeError;
 use crate::config::{Account, Config, OnUnsubscribe, Reply};
-use bridge::{Bridge, Hours, Patience, Settings};
+use bridge::{Bridge, Hours, Patience, Reconciling, Settings};
 use desk::{Clock, Entropy};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
@@ -46,12 +46,15 @@ pub(crate) fn bridge(
         answer: millis(config.jobs.answer_patience),
         call: config.calls.timeout,
     };
+    let reconciling =
+        Reconciling { every: config.desk.reconcile_every, max_age: millis(config.desk.reconcile_max_age) };
     let settings = Settings {
         im_rate: config.im.rate,
         patience,
         hours,
         rules: config.windows.rules,
         warn_before: millis(config.windows.warn_before),
+        reconciling,
     };
     Ok(Bridge::new(store, accounts, im, settings, clock, entropy))
 }
@@ -78,6 +81,8 @@ fn account_of(
             OnUnsubscribe::Delete => bridge::OnUnsubscribe::Delete,
             OnUnsubscribe::Keep => bridge::OnUnsubscribe::Keep,
         },
+        greetings: account.greetings.clone(),
+        call_keys: account.call_keys.clone(),
         welcome: account.welcome.clone().unwrap_or_default(),
         waiting: account.waiting.clone().unwrap_or_default(),
         away: account.away.clone().unwrap_or_default(),

@@ -53,6 +53,11 @@ pub enum EraseError {
     /// IM did not do its part; the code, or what happened to the call.
     #[error("IM could not forget the customer ({0}); nothing was removed here")]
     Im(String),
+    /// The media store does not answer; the log has its words.
+    #[error(
+        "the media store did not remove the customer's files; the rows of the database stay until it does"
+    )]
+    Media,
     /// The customer writes faster than can be erased.
     #[error("the customer goes on writing")]
     Busy,
@@ -95,8 +100,16 @@ impl Bridge {
             let traces = self.inner.store.traces_of(account, openid).await?;
             let unreadable = traces.unreadable;
             im = more(im, self.forget_in_im(&owner, &traces).await?);
+            let files = self.erase_media(account, openid).await?;
+            if self.has_media(account, openid).await? {
+                return Err(EraseError::Media);
+            }
             let rows = self.inner.store.erase(account, openid, traces, self.inner.clock.now()).await?;
-            if let Some(rows) = rows {
+            if let Some(mut rows) = rows {
+                let media = rows.iter_mut().find(|(table, _)| *table == "media");
+                if let Some((_, count)) = media {
+                    *count += files as u64;
+                }
                 metrics::counter!("tsunagi_erased_total", "account" => account.to_owned()).increment(1);
                 tracing::info!(account, "a customer was erased");
                 return Ok(Erased { rows, im, unreadable });

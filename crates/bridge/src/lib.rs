@@ -6,7 +6,8 @@
 //! `answer.rs` (it goes to the customer), `window.rs` (how many replies are left), `before.rs` (an answer that cannot go
 //! out is refused at once), `act.rs` (taps and scans), `ghosts.rs` (the customer's IM account comes and goes). What cannot
 //! go out now waits in the mailbox: `mailbox.rs` (on the lanes), `passive.rs` (in the replies of accounts that may not
-//! push), `tend.rs` (what becomes of it). `convert/` is the only place that sees both protocols.
+//! push), `tend.rs` (what becomes of it). `media/` deals with the files of both ways. `convert/` is the only place that sees
+//! both protocols.
 
 mod account;
 mod act;
@@ -23,6 +24,7 @@ mod import;
 mod intake;
 mod limiter;
 mod mailbox;
+mod media;
 mod notice;
 mod operator;
 mod passive;
@@ -39,6 +41,7 @@ mod webhook;
 mod window;
 mod worker;
 
+pub use crate::media::{MediaSettings, object_key};
 pub use account::{Account, OnUnsubscribe, Patience};
 pub use assign::Hours;
 pub use erase::{AtIm, EraseError, Erased};
@@ -48,6 +51,7 @@ pub use passive::{Carried, PassiveAnswer};
 pub use reconcile::{Reconciling, Round};
 pub use worker::{Timing, Worker};
 
+use crate::media::Library;
 use courtesy::Courtesies;
 use desk::window::Rules;
 use desk::{Clock, Entropy};
@@ -64,7 +68,7 @@ use token::TokenKeeper;
 use tokio::sync::Notify;
 
 /// What an operator may set, beside the accounts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Calls per second and API that IM takes.
     pub im_rate: u32,
@@ -78,6 +82,8 @@ pub struct Settings {
     pub warn_before: desk::Millis,
     /// How often IM's history is read.
     pub reconciling: Reconciling,
+    /// Files, both ways.
+    pub media: MediaSettings,
 }
 
 /// What every flow needs: the store, both clients, the accounts, clock and randomness. Cheap to clone.
@@ -111,21 +117,26 @@ struct Inner {
     passive: PassiveAccounts,
     /// Something was parked: webhooks that are held open may take it along.
     mail: Notify,
+    library: Library,
     work: Notify,
 }
 
 impl Bridge {
     /// Joins the parts.
-    pub fn new(
+    ///
+    /// # Errors
+    /// The store does not give the key that signs links to media.
+    pub async fn new(
         store: Store,
         accounts: Vec<Account>,
         im: im::Client,
         settings: Settings,
         clock: Clock,
         entropy: Entropy,
-    ) -> Bridge {
-        let Settings { im_rate, patience, hours, rules, warn_before, reconciling } = settings;
+    ) -> Result<Bridge, store::Error> {
+        let Settings { im_rate, patience, hours, rules, warn_before, reconciling, media } = settings;
         let pushes_missed = AtomicI64::new(0);
+        let library = Library::open(media, &store, &entropy).await?;
         let tokens = TokenKeeper::new(store.clone(), clock.clone(), &entropy, patience.call);
         let accounts = accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
         let inner = Inner {
@@ -150,9 +161,10 @@ impl Bridge {
             pauses: Pauses::default(),
             passive: PassiveAccounts::default(),
             mail: Notify::new(),
+            library,
             work: Notify::new(),
         };
-        Bridge { inner: Arc::new(inner) }
+        Ok(Bridge { inner: Arc::new(inner) })
     }
 
     /// Tells the worker that something was put on a lane.

@@ -4,12 +4,12 @@
 //! looked up in IM's history before it is repeated, with the same MsgSeq and MsgRandom.
 
 use crate::assign::NOT_SERVED;
-use crate::convert::{Told, im_outcome};
+use crate::convert::{Told, element, im_outcome};
 use crate::ghosts::Imported;
 use crate::worker::{Held, Step};
 use crate::{Account, Bridge, trace};
 use desk::delivery::{IM_BACKEND_TIMEOUT_MS, Past, after_relay};
-use desk::{DeliveryState, Millis, Next, Reason, Tried};
+use desk::{Content, DeliveryState, Millis, Next, Reason, Tried};
 use std::time::Instant;
 use store::{AttemptId, Delivery, Error, GhostState, Job, Lane, Outcome, Tx, faults};
 
@@ -27,6 +27,12 @@ impl Bridge {
         let Some(delivery) = deliveries.into_iter().find(|delivery| !delivery.state.is_final()) else {
             return self.finish(held, &job).await;
         };
+        if let (DeliveryState::Waiting, Some(Content::Wanted { media, .. })) =
+            (delivery.state, &delivery.content)
+        {
+            let media = media.clone();
+            return self.fetch_for_agent(held, job, &account, &delivery, &media).await;
+        }
         let sender = delivery.sender.clone();
         let (ghost, restored_at) = self
             .inner
@@ -268,8 +274,11 @@ impl Bridge {
     fn request(&self, delivery: &Delivery) -> im::SendMsg {
         let seq = delivery.msg_seq.unwrap_or_default();
         let random = desk::ghost::msg_random(self.inner.store.id(), &delivery.sender, seq);
-        let words = vec![im::Element::text(&delivery.body)];
-        im::SendMsg::new(&delivery.sender, &delivery.recipient, seq, random, words)
+        let content = delivery.content.as_ref();
+        let element =
+            content.and_then(|content| element(content, |id, name| self.inner.library.link(id, name)));
+        let element = element.unwrap_or_else(|| im::Element::text(self.as_words(delivery)));
+        im::SendMsg::new(&delivery.sender, &delivery.recipient, seq, random, vec![element])
     }
 
     /// IM says that one of the two accounts is missing: import both again. A retired ghost stays retired.

@@ -5,14 +5,15 @@
 
 use crate::assign::NOT_SERVED;
 use crate::convert::{Part, parts};
+use crate::media::Source;
 use crate::reconcile::FOUND;
 use crate::worker::{Held, Step};
 use crate::{Account, Bridge};
 use desk::ghost::{is_marked, is_ours};
 use desk::words::excerpt;
-use desk::{Direction, Millis, Reason};
+use desk::{Content, Direction, Millis, Reason};
 use im::{C2cMessage, Webhook};
-use store::{DeliveryId, Error, GhostState, Job, MessageId, NewMessage, Said};
+use store::{DeliveryId, Error, GhostState, Job, MediaId, MessageId, NewMessage, Said};
 
 /// An answer that was found later than this and goes out after a newer one says so, in milliseconds.
 const LATE: Millis = 120_000;
@@ -139,14 +140,16 @@ impl Bridge {
         let recalled = self.is_recalled_already(&message.from, &message.to, &message.msg_key).await?;
         // It waited in a database that was restored: whether it went out after the backup, nobody knows.
         let too_late = received_at < state.restored_at;
-        let mut parts: Vec<(DeliveryId, Part)> =
-            parts(&message.body).into_iter().map(|part| (DeliveryId::new(clock, entropy), part)).collect();
+        let mut parts: Vec<(DeliveryId, Part)> = parts(&message.body, account.language)
+            .into_iter()
+            .map(|part| (DeliveryId::new(clock, entropy), part))
+            .collect();
         if parts.is_empty() {
             parts.push((DeliveryId::new(clock, entropy), Part::Text(String::new())));
         }
         let id = MessageId::new(clock, entropy);
         let words = parts.iter().find_map(|(_, part)| match part {
-            Part::Text(text) => Some(excerpt(text)),
+            Part::Text(text) | Part::File(_, text) => Some(excerpt(text)),
             Part::Unsupported(_) => None,
         });
         let words = words.unwrap_or_else(|| "…".to_owned());
@@ -169,11 +172,7 @@ impl Bridge {
                         account: &account.id,
                         openid: &lane.openid,
                         direction: Direction::Out,
-                        kind: if parts.iter().all(|(_, part)| matches!(part, Part::Text(_))) {
-                            "text"
-                        } else {
-                            "mixed"
-                        },
+                        kind: kind_of(&parts),
                         conversation: conversation.as_deref(),
                         author: Some(&message.from),
                         source_key: Some(&message.msg_key),
@@ -184,15 +183,17 @@ impl Bridge {
                     tx.set_said(id.as_str(), said).await?;
                     for (at, (part_id, part)) in parts.iter().enumerate() {
                         let (body, failed) = match part {
-                            Part::Text(text) | Part::Unsupported(text) if too_late => {
+                            Part::Text(text) | Part::File(_, text) | Part::Unsupported(text) if too_late => {
                                 (text.as_str(), Some(Reason::FoundTooLate))
                             }
-                            Part::Text(text) | Part::Unsupported(text) if recalled => {
+                            Part::Text(text) | Part::File(_, text) | Part::Unsupported(text) if recalled => {
                                 (text.as_str(), Some(Reason::Recalled))
                             }
                             Part::Text(text) if text.is_empty() => (text.as_str(), Some(Reason::Empty)),
-                            Part::Text(text) if gone => (text.as_str(), Some(Reason::Unsubscribed)),
-                            Part::Text(text) => (text.as_str(), None),
+                            Part::Text(text) | Part::File(_, text) if gone => {
+                                (text.as_str(), Some(Reason::Unsubscribed))
+                            }
+                            Part::Text(text) | Part::File(_, text) => (text.as_str(), None),
                             Part::Unsupported(kind) => (kind.as_str(), Some(Reason::UnsupportedKind)),
                         };
                         tx.insert_delivery(
@@ -207,11 +208,28 @@ impl Bridge {
                             now,
                         )
                         .await?;
+                        if let (Part::File(source @ Source::Im { shape, .. }, text), None) = (part, failed) {
+                            let file = MediaId::new(&desk.clock, &desk.entropy);
+                            let from = serde_json::to_string(source).unwrap_or_default();
+                            let (of, openid) = (&lane.account, &lane.openid);
+                            tx.want_media(&file, of, openid, part_id.as_str(), &from, now).await?;
+                            let wanted = Content::Wanted { media: file.as_str().to_owned(), shape: *shape };
+                            tx.set_content(part_id.as_str(), Some(&wanted), text).await?;
+                        }
                     }
                     tx.become_job(&lane, &job, "answer", id.as_str()).await
                 })
             })
             .await?;
         Ok(Step::Again)
+    }
+}
+
+/// The kind of a message, for the database.
+fn kind_of(parts: &[(DeliveryId, Part)]) -> &'static str {
+    match parts {
+        [(_, Part::File(Source::Im { shape, .. }, _))] => shape.as_str(),
+        _ if parts.iter().all(|(_, part)| matches!(part, Part::Text(_))) => "text",
+        _ => "mixed",
     }
 }

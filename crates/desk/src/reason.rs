@@ -94,6 +94,10 @@ reasons! {
     MediaTooLarge = "media_too_large",
     /// The media is of a type that WeChat does not take, or is empty.
     MediaKind = "media_kind",
+    /// The agent's file could not be loaded from IM.
+    FileUnavailable = "file_unavailable",
+    /// The file can only go as a link, and this gateway has no public address.
+    NoPublicUrl = "no_public_url",
     /// The mini program is not linked to the account, or its page is wrong.
     MiniProgram = "mini_program",
     /// A kind of message that cannot go to WeChat.

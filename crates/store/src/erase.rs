@@ -28,6 +28,8 @@ const OF_A_CUSTOMER: &[(&str, &str)] = &[
     ("lane", "DELETE FROM lane WHERE id IN ('in/' || $1 || '/' || $2, 'out/' || $1 || '/' || $2)"),
     ("mailbox", "DELETE FROM mailbox WHERE account = $1 AND openid = $2"),
     ("slot", "DELETE FROM slot WHERE account = $1 AND openid = $2"),
+    // The files themselves have gone before.
+    ("media", "DELETE FROM media WHERE account = $1 AND openid = $2"),
     ("reconciled", "DELETE FROM reconciled WHERE account = $1 AND openid = $2"),
     ("ghost", "DELETE FROM ghost WHERE account = $1 AND openid = $2"),
     // Where an import of followers stands: it begins its page again.

@@ -20,6 +20,7 @@ mod inspect;
 mod lane;
 mod lent;
 mod mailbox;
+mod media;
 mod message;
 mod migrate;
 mod open;
@@ -48,6 +49,7 @@ pub use ingest::{Arrival, Effect, Ingested, Work};
 pub use inspect::{Inspection, Trouble, inspect};
 pub use lane::{Backlog, Job, Lane, NewJob, lane_id};
 pub use mailbox::{Parked, ParkedMessage};
+pub use media::{MediaFile, MediaRow, MediaState, WechatMedia};
 pub use message::{Delivery, Message, NewMessage, Outcome};
 pub use open::{Options, Store};
 pub use operator::{DROPPED, EndedMessage, OpenJob};
@@ -76,6 +78,9 @@ pub enum DeliveryKind {}
 /// Marks ids of attempts.
 #[derive(Debug)]
 pub enum AttemptKind {}
+/// Marks ids of files.
+#[derive(Debug)]
+pub enum MediaKind {}
 
 /// Id of a webhook in the inbox.
 pub type InboxId = desk::Id<InboxKind>;
@@ -87,3 +92,5 @@ pub type MessageId = desk::Id<MessageKind>;
 pub type DeliveryId = desk::Id<DeliveryKind>;
 /// Id of an attempt.
 pub type AttemptId = desk::Id<AttemptKind>;
+/// Id of a file.
+pub type MediaId = desk::Id<MediaKind>;

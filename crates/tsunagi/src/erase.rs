@@ -39,7 +39,7 @@ pub(crate) async fn run(args: EraseArgs) -> Result<ExitCode, Failure> {
     let served = store::inspect(config.store.url.expose_secret()).await.is_ok_and(|found| found.served);
     let (clock, entropy) = (clock(), entropy());
     let store = beside::open(&config, false, &clock, &entropy).await?;
-    let bridge = wiring::bridge(&config, store, clock, entropy)?;
+    let bridge = wiring::bridge(&config, store, clock, entropy).await?;
     let done = erase(&bridge, &args, served).await;
     bridge.store().close().await;
     done
@@ -159,6 +159,7 @@ fn failure(error: &EraseError) -> Failure {
         EraseError::Store(_) => "`tsunagi check` says more about the database",
         EraseError::NoAccount(_) => "name an account of the configuration with --account",
         EraseError::Im(_) => "`tsunagi check` tries IM; then run this again",
+        EraseError::Media => "`tsunagi check` tries the media store; then run this again",
         EraseError::Busy => "run this again when the customer is quiet",
     };
     Failure::new(error, hint)

@@ -172,6 +172,18 @@ pub(crate) const METRICS: &[Metric] = &[
         "account",
         "Customers who were erased, by command or because they asked for it.",
     ),
+    counter(
+        "tsunagi_media_total",
+        "account, what, outcome",
+        "Files: fetch (ok, late, lost), upload to WeChat (ok, failed), convert (smaller, link: what WeChat did not take).",
+    ),
+    counter("tsunagi_media_bytes_total", "account, what", "Bytes of files that were fetched and uploaded."),
+    counter("tsunagi_media_requests_total", "status", "Requests for files by their links, by HTTP status."),
+    counter(
+        "tsunagi_media_store_errors_total",
+        "",
+        "Times that the media store did not answer, or had not what it should have.",
+    ),
     counter("tsunagi_purged_total", "kind", "Rows removed because their retention is over."),
     counter("tsunagi_trace_spans_total", "outcome", "Spans that the trace collector took, or did not."),
     gauge(

@@ -204,7 +204,8 @@ impl Take {
         }
         for agent in &self.agents {
             let words = fresh.iter().map(|found| &found.message).filter(|message| message.from == *agent);
-            let words: Vec<String> = words.map(|message| quote(&message.body)).collect();
+            let words: Vec<String> =
+                words.map(|message| quote(&message.body, self.account.language)).collect();
             if words.is_empty() {
                 continue;
             }
@@ -230,8 +231,8 @@ impl Take {
         })
         .await?;
         tx.set_said(id.as_str(), said(&found.message)).await?;
-        for (at, part) in parts(&found.message.body).into_iter().enumerate() {
-            let (Part::Text(body) | Part::Unsupported(body)) = part;
+        for (at, part) in parts(&found.message.body, self.account.language).into_iter().enumerate() {
+            let (Part::Text(body) | Part::File(_, body) | Part::Unsupported(body)) = part;
             let part = DeliveryId::new(&self.clock, &self.entropy);
             let failed = Some(Reason::FoundTooLate);
             tx.insert_delivery(&part, &id, at as i64, &body, "", &self.openid, None, failed, self.now)
@@ -246,9 +247,9 @@ impl Take {
 }
 
 /// The beginning of a message, for a notice.
-fn quote(body: &[im::Element]) -> String {
-    let text = parts(body).into_iter().find_map(|part| match part {
-        Part::Text(text) => Some(excerpt(&text)),
+fn quote(body: &[im::Element], language: desk::Language) -> String {
+    let text = parts(body, language).into_iter().find_map(|part| match part {
+        Part::Text(text) | Part::File(_, text) => Some(excerpt(&text)),
         Part::Unsupported(_) => None,
     });
     format!("「{}」", text.unwrap_or_else(|| "…".to_owned()))

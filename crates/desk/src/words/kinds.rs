@@ -103,6 +103,33 @@ pub fn late_answer(language: Language, age: Millis) -> String {
     language.pick(format!("[{span}前的回复]"), format!("[{span}前の返信]"), format!("[written {span} ago]"))
 }
 
+/// Stands behind the word for a medium that did not come in time; it follows if it comes.
+pub fn still_loading(language: Language) -> &'static str {
+    language.pick(
+        "（暂时无法读取，读取成功后会补发）",
+        "（まだ取得できません。取得でき次第お送りします）",
+        "(cannot be loaded yet; it follows once it can)",
+    )
+}
+
+/// Stands behind the word for a medium that will not come.
+pub fn not_loaded(language: Language) -> &'static str {
+    language.pick(
+        "（无法读取，请客户重新发送）",
+        "（取得できません。お客様に再送をお願いしてください）",
+        "(cannot be loaded; please ask the customer to send it again)",
+    )
+}
+
+/// Stands behind the word for a medium that can be opened by nobody, since the gateway has no public address.
+pub fn no_link(language: Language) -> &'static str {
+    language.pick(
+        "（网关没有公网地址，无法显示；请通知管理员设置 server.public_url）",
+        "（公開URLが未設定のため表示できません。管理者に server.public_url の設定を依頼してください）",
+        "(cannot be shown: the gateway has no public address; please tell an administrator to set server.public_url)",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

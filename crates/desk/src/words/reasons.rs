@@ -347,6 +347,28 @@ fn row(reason: Reason) -> [(&'static str, &'static str); 3] {
                 "WeChat does not take this type of file, or it is empty; please send it in another format.",
             ),
         ],
+        Reason::FileUnavailable => [
+            ("文件无法读取", "无法从即时通信IM读取这个文件，请重新上传后再发。"),
+            ("ファイル取得不可", "IMからファイルを取得できません。もう一度アップロードしてお送りください。"),
+            (
+                "file not readable",
+                "The file could not be loaded from IM; please upload it again and send it.",
+            ),
+        ],
+        Reason::NoPublicUrl => [
+            (
+                "网关没有公网地址",
+                "这类文件只能以链接发送，而网关没有公网地址。请通知管理员设置 server.public_url。",
+            ),
+            (
+                "公開URL未設定",
+                "このファイルはリンクでしか送れませんが、公開URLが設定されていません。管理者に server.public_url の設定を依頼してください。",
+            ),
+            (
+                "no public address",
+                "This file can only be sent as a link, and the gateway has no public address. Please tell an administrator to set server.public_url.",
+            ),
+        ],
         Reason::MiniProgram => [
             ("小程序无效", "小程序未关联该公众号，或页面无效。请改用文字，并通知管理员。"),
             (

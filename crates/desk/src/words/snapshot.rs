@@ -165,6 +165,13 @@ fn page() -> String {
         for which in ACTS {
             let _ = writeln!(page, "| act | {} |", act(language, which, "…"));
         }
+        for (name, words) in [
+            ("not in time", still_loading(language)),
+            ("not at all", not_loaded(language)),
+            ("without a public address", no_link(language)),
+        ] {
+            let _ = writeln!(page, "| a file that comes {name} | {words} |");
+        }
     }
     page
 }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Keys that hold a secret. Each has a twin `…_file`, which names a file that holds the value instead.
-pub(super) const SECRETS: [(&str, &str); 9] = [
+pub(super) const SECRETS: [(&str, &str); 10] = [
     ("store", "url"),
+    ("media", "s3_secret_key"),
     ("im", "secret_key"),
     ("im", "callback_token"),
     ("im", "callback_secret"),
@@ -50,6 +51,12 @@ pub(super) const RANGES: &[Range] = &[
     range("store", "ingest_timeout", 1, 60, "seconds"),
     range("store", "purge_rows", 1, 10_000, "rows"),
     range("store", "purge_pause_ms", 1, 60_000, "milliseconds"),
+    range("media", "max_bytes", 1_048_576, 1_073_741_824, "bytes"),
+    range("media", "fetch_timeout", 1, 300, "seconds"),
+    range("media", "fetch_patience", 1, 3_600, "seconds"),
+    range("media", "link_lifetime", 0, 315_360_000, "seconds"),
+    range("media", "downloads", 1, 100_000, "downloads"),
+    range("media", "s3_timeout", 1, 300, "seconds"),
     range("im", "sdk_app_id", 1, i64::MAX, ""),
     range("im", "rate", 1, 1_000_000, "calls per second"),
     range("im", "signature_window", 0, 4_294_967_295, "seconds"),
@@ -81,6 +88,7 @@ pub(super) const RANGES: &[Range] = &[
     range("account", "retention_messages", 0, 36_500, "days"),
     range("account", "retention_inbox", 0, 36_500, "days"),
     range("account", "retention_attempts", 0, 36_500, "days"),
+    range("account", "retention_media", 0, 36_500, "days"),
 ];
 
 #[derive(Default, Serialize, Deserialize)]
@@ -88,6 +96,7 @@ pub(super) const RANGES: &[Range] = &[
 pub(super) struct File {
     pub(super) server: Server,
     pub(super) store: Store,
+    pub(super) media: Media,
     pub(super) im: Im,
     pub(super) calls: Calls,
     pub(super) jobs: Jobs,
@@ -158,6 +167,44 @@ impl Default for Store {
             ingest_timeout: 3,
             purge_rows: 200,
             purge_pause_ms: 100,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Media {
+    pub(super) max_bytes: i64,
+    pub(super) fetch_timeout: i64,
+    pub(super) fetch_patience: i64,
+    pub(super) private_networks: Vec<String>,
+    pub(super) link_lifetime: i64,
+    pub(super) downloads: i64,
+    pub(super) ffmpeg: String,
+    pub(super) s3_endpoint: String,
+    pub(super) s3_region: String,
+    pub(super) s3_access_key: String,
+    pub(super) s3_secret_key: String,
+    pub(super) s3_path_style: bool,
+    pub(super) s3_timeout: i64,
+}
+
+impl Default for Media {
+    fn default() -> Media {
+        Media {
+            max_bytes: 104_857_600,
+            fetch_timeout: 20,
+            fetch_patience: 60,
+            private_networks: Vec::new(),
+            link_lifetime: 0,
+            downloads: 256,
+            ffmpeg: "ffmpeg".to_owned(),
+            s3_endpoint: String::new(),
+            s3_region: "us-east-1".to_owned(),
+            s3_access_key: String::new(),
+            s3_secret_key: String::new(),
+            s3_path_style: true,
+            s3_timeout: 30,
         }
     }
 }
@@ -322,6 +369,7 @@ pub(super) struct Account {
     pub(super) retention_messages: i64,
     pub(super) retention_inbox: i64,
     pub(super) retention_attempts: i64,
+    pub(super) retention_media: i64,
     /// `None`: the default text of the account's language. Empty: no reply.
     pub(super) welcome: Option<String>,
     pub(super) waiting: Option<String>,
@@ -354,6 +402,7 @@ impl Default for Account {
             retention_messages: 180,
             retention_inbox: 7,
             retention_attempts: 30,
+            retention_media: 30,
             welcome: None,
             waiting: None,
             away: None,
@@ -370,6 +419,7 @@ impl Account {
             messages: days(self.retention_messages),
             inbox: days(self.retention_inbox),
             attempts: days(self.retention_attempts),
+            media: days(self.retention_media),
         }
     }
 }

@@ -160,6 +160,28 @@ pub(super) async fn courtesies(bridge: Bridge, mut stop: watch::Receiver<bool>) 
     }
 }
 
+/// Between two looks for files that are late.
+const LATE_MEDIA: Duration = Duration::from_secs(2);
+
+/// Fetches customers' files that did not come in time.
+pub(super) async fn late_media(bridge: Bridge, mut stop: watch::Receiver<bool>) {
+    loop {
+        let fetched = tokio::select! {
+            fetched = bridge.fetch_late_media() => fetched,
+            _ = stop.changed() => return,
+        };
+        match fetched {
+            Ok(0) => {}
+            // There may be more.
+            Ok(_) => continue,
+            Err(error) => tracing::warn!(%error, "late files could not be looked for"),
+        }
+        if wait(&mut stop, LATE_MEDIA).await {
+            return;
+        }
+    }
+}
+
 /// How long the database may take to answer before the gateway is not ready.
 pub(super) const PROBE_TIME: Duration = Duration::from_secs(3);
 

@@ -72,7 +72,7 @@ impl Gateway {
         };
         let store = Store::open(wiring::store_url(config), options, &clock, &entropy).await?;
         let woken = wake(&store, config, &clock).await?;
-        let bridge = wiring::bridge(config, store.clone(), clock.clone(), entropy)?;
+        let bridge = wiring::bridge(config, store.clone(), clock.clone(), entropy).await?;
         if woken.was_away_for() > REPEATED {
             bridge.missed_a_push();
         }
@@ -93,6 +93,9 @@ impl Gateway {
             address: config.server.listen,
             source,
         })?;
+        if config.server.public_url.is_none() {
+            offer_files(&bridge, listener.address());
+        }
         let timing = Timing { lease: config.store.lease, poll: config.jobs.poll, lanes: config.jobs.lanes };
         for account in &config.accounts {
             crate::metrics::begin_account(&account.id);
@@ -128,6 +131,12 @@ impl Gateway {
                 store.clone(),
                 clock.clone(),
                 vitals::names(config),
+                stopped.clone(),
+            )),
+            tokio::spawn(housekeeping::late_media(bridge.clone(), stopped.clone())),
+            tokio::spawn(retention::Purge::new(config).run_media(
+                bridge.clone(),
+                clock.clone(),
                 stopped.clone(),
             )),
             tokio::spawn(retention::Purge::new(config).run(store.clone(), clock.clone(), stopped.clone())),
@@ -192,6 +201,15 @@ async fn wake(store: &Store, config: &Config, clock: &Clock) -> Result<Woken, Se
         "the database counts as restored from a backup: what waited in it, and what agents said before now, is not sent on our own; they are told"
     );
     Ok(woken)
+}
+
+/// Without a public address: on this machine itself, links that begin with the listener's own are as good.
+fn offer_files(bridge: &Bridge, listener: SocketAddr) {
+    if listener.ip().is_loopback() {
+        bridge.set_public_url(&format!("http://{listener}"));
+    } else {
+        tracing::warn!("server.public_url is not set: pictures, voices and files are told in words only");
+    }
 }
 
 /// Runs until SIGTERM or SIGINT.

@@ -10,6 +10,7 @@ mod commands;
 mod flows;
 #[cfg(feature = "faults")]
 mod kills;
+mod media;
 mod page;
 mod story;
 #[cfg_attr(not(feature = "faults"), expect(dead_code, reason = "some of it is for those stories"))]

@@ -16,7 +16,6 @@ pub(super) enum Group {
     Wechat,
     Im,
     Webhooks,
-    Media,
 }
 
 impl Group {
@@ -28,7 +27,6 @@ impl Group {
             Group::Wechat => "wechat",
             Group::Im => "im",
             Group::Webhooks => "webhooks",
-            Group::Media => "media",
         }
     }
 }

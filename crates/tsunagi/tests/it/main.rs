@@ -10,7 +10,6 @@ mod commands;
 mod flows;
 #[cfg(feature = "faults")]
 mod kills;
-mod media;
 mod page;
 mod story;
 #[cfg_attr(not(feature = "faults"), expect(dead_code, reason = "some of it is for those stories"))]

@@ -2,7 +2,6 @@
 
 mod check;
 mod check_webhooks;
-mod erase;
 mod import;
 mod jobs;
 mod run;

@@ -51,8 +51,7 @@ impl Observed {
                         self.said[*said].acknowledged.get_or_insert(n);
                     }
                 }
-                // How many replies are left is said in many chats in the same words.
-                ("im", "delivered") if word("text").starts_with("【Tsunagi】已送达") => {}
+                ("im", "delivered") if is_said_alike(word("text")) => {}
                 ("im", "delivered") => self.received.push(Received {
                     way: Direction::In,
                     openid: openid_of(word("from")),
@@ -101,7 +100,12 @@ async fn deliveries(world: &World) -> Vec<Delivery> {
         text,
         seq,
     };
-    rows.into_iter().map(delivery).collect()
+    rows.into_iter().map(delivery).filter(|delivery| !is_said_alike(&delivery.text)).collect()
+}
+
+/// How many replies are left is said in many chats in the same words, which tells no two of them apart.
+fn is_said_alike(text: &str) -> bool {
+    text.starts_with("【Tsunagi】已送达")
 }
 
 async fn attempts(world: &World) -> Vec<Attempt> {

@@ -12,7 +12,6 @@ mod flows;
 mod kills;
 mod page;
 mod story;
-#[cfg_attr(not(feature = "faults"), expect(dead_code, reason = "some of it is for those stories"))]
 mod support;
 mod sync;
 mod windows;

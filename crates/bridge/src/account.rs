@@ -23,6 +23,10 @@ pub struct Account {
     pub on_unsubscribe: OnUnsubscribe,
     /// Passive reply to a follow; none if empty.
     pub welcome: String,
+    /// Scene of a QR code → the passive reply to a follow or a scan by it.
+    pub greetings: std::collections::BTreeMap<String, String>,
+    /// Keys of menu items that open a conversation, as a message does.
+    pub call_keys: Vec<String>,
     /// Passive reply to the message that opens a conversation; none if empty.
     pub waiting: String,
     /// The same when it is known that no agent can be reached; none if empty.

@@ -6,6 +6,7 @@
 use crate::assign::NOT_SERVED;
 use crate::convert::{Told, wechat_outcome};
 use crate::mailbox::UNPARK;
+use crate::media::Library;
 use crate::token::Trouble;
 use crate::window::{Known, Learned};
 use crate::worker::{Held, Step};
@@ -17,19 +18,32 @@ use desk::{Clock, DeliveryState, Entropy, Millis, Next, Reason, Tried};
 use secrecy::SecretString;
 use std::time::Instant;
 use store::{AttemptId, Delivery, Error, Job, Lane, Outcome, Tx, faults};
+use wechat::Outgoing;
 
 /// After so many milliseconds an agent is told that an answer waits for somebody to mend the set-up.
 const TELL_AFTER: Millis = 600_000;
+
+/// WeChat does not know the media_id: it has expired.
+const MEDIA_EXPIRED: &str = "40007";
 
 impl Bridge {
     pub(crate) async fn answer(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
             return self.put_off(held, &job, NOT_SERVED).await;
         };
+        // An agent's links may be good for a short time: all files of the message come first.
+        if let Some((delivery, media)) = self.wanted_part(&job).await? {
+            return self.fetch_for_wechat(held, job, &account, &delivery, &media).await;
+        }
         let Some((delivery, cost)) = self.next_part(&job).await? else {
             return self.finish(held, &job).await;
         };
+        let restored_at = self.inner.store.read(|tx| Box::pin(async move { tx.restored_at().await })).await?;
         match delivery.state {
+            // It waited in a backup that was restored since; it may have gone out after the backup was made.
+            DeliveryState::Waiting if delivery.changed_at < restored_at => {
+                self.conclude(held, job, &account, &delivery, Next::Unsure, "restored").await
+            }
             DeliveryState::Waiting => self.send_answer(held, job, &account, &delivery, cost).await,
             // A part that could not go out from the start: it is its turn now, and the agent is told.
             DeliveryState::Failed => {
@@ -60,7 +74,11 @@ impl Bridge {
                 }
                 let cost = u32::try_from(unsent.len()).unwrap_or(u32::MAX);
                 let mut next = unsent.swap_remove(0);
-                if waited && let Some(words) = tx.parked_words(&next.id).await? {
+                // What carries a file goes as that, or with the words that it had.
+                if waited
+                    && next.content.is_none()
+                    && let Some(words) = tx.parked_words(&next.id).await?
+                {
                     next.body = words;
                 }
                 Ok(Some((next, cost)))
@@ -85,6 +103,11 @@ impl Bridge {
                 .conclude(held, job, account, delivery, Next::Failed(Reason::Unsubscribed), "unfollowed")
                 .await;
         }
+        if self.is_recalled(&held.lane, &job).await? {
+            return self
+                .conclude(held, job, account, delivery, Next::Failed(Reason::Recalled), "recalled")
+                .await;
+        }
         if self.inner.clock.now() - job.since > self.inner.patience.answer {
             // Its account was not served for long: nobody waits for this any more.
             let next = Next::Failed(Reason::Unreachable);
@@ -105,6 +128,13 @@ impl Bridge {
             Ok(token) => token,
             Err(trouble) => return self.no_token(held, job, account, delivery, &trouble).await,
         };
+        let outgoing = match self.outgoing(held, account, delivery, &token).await? {
+            Ok(outgoing) => outgoing,
+            Err(trouble) if self.learn_permission(account, &trouble.detail, false).await? => {
+                return self.park(held, job, account, delivery, Parked::Passive).await;
+            }
+            Err(trouble) => return self.no_token(held, job, account, delivery, &trouble).await,
+        };
         held.before_call(self).await?;
         faults::point("answer.before_attempt");
         let attempt = AttemptId::new(&self.inner.clock, &self.inner.entropy);
@@ -120,7 +150,7 @@ impl Bridge {
             .await?;
         let delivery = &Delivery { state: DeliveryState::Sending, ..delivery.clone() };
         held.before_call(self).await?;
-        let told = self.call(held, account, delivery, token).await?;
+        let told = self.call(held, account, delivery, &outgoing, token).await?;
         if self.learn_permission(account, &told.detail, told.tried == Tried::Done).await? {
             return self.park(held, job, account, delivery, Parked::Passive).await;
         }
@@ -130,7 +160,12 @@ impl Bridge {
             // Only what WeChat itself answered counts here, not what never reached it.
             past.tries = self.answered_before(delivery, &told.detail).await? + 1;
         }
-        let next = after_answer(told.tried, past);
+        let mut next = after_answer(told.tried, past);
+        if told.detail == MEDIA_EXPIRED && self.answered_before(delivery, MEDIA_EXPIRED).await? == 0 {
+            // Refused, so nothing was sent: our copy goes up again, and the message with it.
+            self.forget_uploads(held, delivery).await?;
+            next = Next::RetryIn(0);
+        }
         let next = if account.park { next.parking() } else { next };
         let step = self.conclude(held, job, account, delivery, next, &told.detail).await?;
         faults::point("answer.after_outcome");
@@ -143,9 +178,10 @@ impl Bridge {
         held: &mut Held,
         account: &Account,
         delivery: &Delivery,
+        outgoing: &Outgoing,
         token: SecretString,
     ) -> Result<Told, Error> {
-        let told = self.call_once(held, account, delivery, &token).await?;
+        let told = self.call_once(held, account, delivery, outgoing, &token).await?;
         let refused = matches!(told.1, Some(code) if wechat::verdict(code) == wechat::Verdict::Token);
         if !refused {
             return Ok(told.0);
@@ -153,7 +189,7 @@ impl Bridge {
         match self.inner.tokens.instead_of(account, &token).await {
             Ok(token) => {
                 held.before_call(self).await?;
-                let (told, code) = self.call_once(held, account, delivery, &token).await?;
+                let (told, code) = self.call_once(held, account, delivery, outgoing, &token).await?;
                 if matches!(code, Some(code) if wechat::verdict(code) == wechat::Verdict::Token) {
                     metrics::counter!("tsunagi_alarms_total", "what" => "token_contested").increment(1);
                     tracing::error!(
@@ -173,11 +209,12 @@ impl Bridge {
         held: &Held,
         account: &Account,
         delivery: &Delivery,
+        outgoing: &Outgoing,
         token: &SecretString,
     ) -> Result<(Told, Option<i64>), Error> {
         faults::point("answer.before_call");
         let started = Instant::now();
-        let call = account.client.send_text(token, &delivery.recipient, &delivery.body);
+        let call = account.client.send(token, &delivery.recipient, outgoing);
         let result = held.while_ours(call).await?;
         faults::point("answer.after_call");
         let told = wechat_outcome(&result);
@@ -287,6 +324,7 @@ impl Bridge {
             Next::Unsure | Next::CheckIn(_) => (DeliveryState::Unsure, None, None),
         };
         self.count(account, &held.lane, delivery, state, reason, detail);
+        let message = job.subject.clone();
         let conclusion = Conclusion {
             lane: held.lane.clone(),
             job,
@@ -300,8 +338,12 @@ impl Bridge {
             clock: self.inner.clock.clone(),
             entropy: self.inner.entropy.clone(),
             known: self.known(),
+            library: self.inner.library.clone(),
         };
         let step = self.keep(held, conclusion, |tx, conclusion| Box::pin(conclusion.commit(tx))).await;
+        if state == DeliveryState::Sent {
+            self.was_handed_over(&account.id, &held.lane.openid, &message);
+        }
         step.inspect(|_| self.wake())
     }
 }
@@ -321,6 +363,7 @@ pub(crate) struct Conclusion {
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
     known: Known,
+    pub(crate) library: Library,
 }
 
 impl Conclusion {

@@ -1,6 +1,6 @@
 //! From a verified webhook to a row of the inbox: its dedup key, its passive reply, and what it asks for.
 
-use crate::{Account, Bridge, act, passive, trace};
+use crate::{Account, Bridge, act, erase, passive, trace};
 use desk::Entropy;
 use desk::words::Tap;
 use sha2::{Digest, Sha256};
@@ -55,6 +55,7 @@ impl Bridge {
             }
         };
         let mut reply = None;
+        let mut owner = push.from.clone();
         let effect = match &push.body {
             // A tap on a link of ours is nobody's words.
             PushBody::Message(message) if passive::tap_of(message).is_some() => Some(Effect::Act),
@@ -62,10 +63,21 @@ impl Bridge {
                 conversation: ConversationId::new(&self.inner.clock, &self.inner.entropy),
                 waiting: self.passive_text(opened, push, &self.first_words(account, opened, push)),
             }),
-            PushBody::Event(Event::Subscribe { .. }) => {
-                reply = self.passive_text(opened, push, &account.welcome);
+            PushBody::Event(Event::Subscribe { scene, .. }) => {
+                let greeting = scene.as_ref().and_then(|scene| account.greetings.get(scene));
+                reply = self.passive_text(opened, push, greeting.unwrap_or(&account.welcome));
                 Some(Effect::Follow)
             }
+            PushBody::Event(Event::Scan { scene, .. }) => {
+                let greeting = account.greetings.get(scene);
+                reply = greeting.and_then(|greeting| self.passive_text(opened, push, greeting));
+                Some(Effect::Act)
+            }
+            PushBody::Event(Event::Click { key }) if account.call_keys.contains(key) => Some(Effect::Write {
+                conversation: ConversationId::new(&self.inner.clock, &self.inner.entropy),
+                waiting: self.passive_text(opened, push, &self.first_words(account, opened, push)),
+            }),
+            PushBody::Event(event) if certification(account, event) => None,
             PushBody::Event(Event::Unsubscribe) => Some(Effect::Unfollow),
             PushBody::Event(
                 Event::KfCreateSession { .. } | Event::KfCloseSession { .. } | Event::KfSwitchSession { .. },
@@ -77,16 +89,19 @@ impl Bridge {
                 );
                 None
             }
+            PushBody::Event(event) if erase::asked_by(event).is_some() => {
+                // The sender need not be the customer.
+                owner = erase::asked_by(event).unwrap_or_default().to_owned();
+                Some(Effect::Act)
+            }
             PushBody::Event(event) if act::is_act(event) => Some(Effect::Act),
             // Kept and acknowledged; job events do not even come from a customer.
             PushBody::Event(_) => None,
         };
         let work = match effect {
-            Some(effect) if !push.from.is_empty() => Work::Customer {
-                openid: push.from.clone(),
-                said_at: push.create_time.unwrap_or(received_at),
-                effect,
-            },
+            Some(effect) if !owner.is_empty() => {
+                Work::Customer { openid: owner, said_at: push.create_time.unwrap_or(received_at), effect }
+            }
             _ => Work::Nothing,
         };
         Arrival {
@@ -131,6 +146,7 @@ impl Bridge {
             im::Webhook::AfterSendMsg(sent) if !sent.message.online_only => {
                 Work::Ghost { user_id: sent.message.to.clone() }
             }
+            im::Webhook::AfterMsgWithDraw(recall) => Work::Ghost { user_id: recall.to.clone() },
             _ => Work::Nothing,
         };
         Arrival {
@@ -153,4 +169,31 @@ impl Bridge {
 /// Sixteen printable random bytes: the prefix that WeChat's own encryption uses.
 pub(crate) fn printable(entropy: &Entropy) -> [u8; 16] {
     entropy.bytes::<16>().map(|byte| b"0123456789abcdef"[usize::from(byte & 15)])
+}
+
+/// Whether an event is about the account's certification, without which the customer-service API is gone; an alarm where
+/// somebody has to act.
+fn certification(account: &Account, event: &Event) -> bool {
+    let (account, name) = (account.id.as_str(), event.name());
+    let (until, why) = match event {
+        Event::QualificationVerifySuccess { expired_time } | Event::NamingVerifySuccess { expired_time } => {
+            tracing::info!(account, event = name, until = expired_time, "WeChat has verified the account");
+            return true;
+        }
+        Event::AnnualRenew { expired_time } => (
+            *expired_time,
+            "the account's certification ends soon: renew it in WeChat's console, or answers stop with it",
+        ),
+        Event::VerifyExpired { expired_time } => (
+            *expired_time,
+            "the account's certification has ended: customer-service messages are gone until it is renewed",
+        ),
+        Event::QualificationVerifyFail { fail_time, .. } | Event::NamingVerifyFail { fail_time, .. } => {
+            (*fail_time, "WeChat has refused the account's verification: its console says why")
+        }
+        _ => return false,
+    };
+    metrics::counter!("tsunagi_alarms_total", "what" => "certification").increment(1);
+    tracing::error!(account, event = name, at = until, "{why}");
+    true
 }

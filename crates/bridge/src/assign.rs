@@ -78,8 +78,8 @@ impl Roster {
 pub(crate) struct Desk {
     pub(crate) account: Account,
     pub(crate) roster: Roster,
-    clock: Clock,
-    entropy: Entropy,
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
 }
 
 impl Desk {

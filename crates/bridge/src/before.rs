@@ -82,7 +82,7 @@ impl Bridge {
             // It waits for the customer's next message then.
             return Ok(None);
         }
-        let cost = u32::try_from(parts(&message.body).len()).unwrap_or(u32::MAX);
+        let cost = u32::try_from(parts(&message.body, account.language).len()).unwrap_or(u32::MAX);
         let estimate = self.estimate(&account.id, &customer.openid).await?;
         match estimate.verdict(cost) {
             Verdict::Goes | Verdict::Doubtful => Ok(None),

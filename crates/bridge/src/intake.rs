@@ -1,16 +1,16 @@
 //! Job `push`: a stored push becomes a message in a conversation, or a customer comes or goes.
 
-use crate::act::opened_by_message;
+use crate::act::{opened_by, opened_by_message};
 use crate::assign::NOT_SERVED;
-use crate::convert;
+use crate::convert::{self, Carried};
 use crate::window::When;
 use crate::worker::{Held, Step};
-use crate::{Account, Bridge, OnUnsubscribe, mailbox, notice, passive, tend};
+use crate::{Account, Bridge, OnUnsubscribe, erase, mailbox, notice, passive, tend};
 use desk::split::{IM_TEXT_BYTES, split};
 use desk::window::Action;
 use desk::words::Notice;
-use desk::{Direction, Millis, Reason};
-use store::{DeliveryId, Error, GhostState, Job, MessageId, NewMessage, Tx, faults};
+use desk::{Content, Direction, Millis, Reason};
+use store::{DeliveryId, Error, GhostState, Job, MediaId, MessageId, NewMessage, Tx, faults};
 use wechat::{Event, Push, PushBody};
 
 /// A message that waited longer than this before it was even taken in is marked with its time, in milliseconds.
@@ -35,13 +35,20 @@ impl Bridge {
                 let action = opened_by_message(&message);
                 let source_key = message.msg_id.map(|id| id.to_string());
                 let (kind, mut words) = convert::words(&message, account.language);
+                let carried = convert::carried(&message);
                 // Its job began long after it came: it could not be read then. What goes out late says so.
                 let late = job.since - row.received_at;
+                let mut mark = None;
                 if late > LATE {
-                    words = format!("{}\n{words}", desk::words::late(account.language, late));
+                    let late = desk::words::late(account.language, late);
+                    match carried {
+                        Some(_) => mark = Some(late),
+                        None => words = format!("{late}\n{words}"),
+                    }
                 }
                 let tap = passive::tap_of(&message).is_some();
-                let taken = Taken { kind, words, source_key, received_at: row.received_at, when, action };
+                let received_at = row.received_at;
+                let taken = Taken { kind, mark, words, carried, source_key, received_at, when, action };
                 if tap {
                     return self.take_tap(held, job, &account, taken).await;
                 }
@@ -51,8 +58,31 @@ impl Bridge {
             PushBody::Event(_) if job.note.as_deref() == Some(store::OVERTAKEN) => {
                 self.finish(held, &job).await
             }
-            PushBody::Event(Event::Subscribe { .. }) => self.follow(held, job, &account, when).await,
+            PushBody::Event(event @ Event::Subscribe { .. }) => {
+                let line = convert::line(&event, account.language);
+                self.follow(held, job, &account, when, line).await
+            }
             PushBody::Event(Event::Unsubscribe) => self.unfollow(held, job, &account, when).await,
+            PushBody::Event(event) if erase::asked_by(&event).is_some() => {
+                self.erase_job(held, job, &account).await
+            }
+            // A menu item that calls an agent opened a conversation, as a message does.
+            PushBody::Event(event) if job.note.is_some() => {
+                let words = convert::line(&event, account.language).unwrap_or_default();
+                let action = opened_by(&event).unwrap_or(Action::Menu);
+                let received_at = row.received_at;
+                let taken = Taken {
+                    kind: "act",
+                    mark: None,
+                    words,
+                    carried: None,
+                    source_key: None,
+                    received_at,
+                    when,
+                    action,
+                };
+                self.take_message(held, job, &account, taken).await
+            }
             PushBody::Event(event) => self.act(held, job, &account, event, when).await,
         }
     }
@@ -66,17 +96,27 @@ impl Bridge {
     ) -> Result<Step, Error> {
         let (clock, entropy) = (&self.inner.clock, &self.inner.entropy);
         let now = clock.now();
-        let parts: Vec<(DeliveryId, String)> = split(&taken.words, IM_TEXT_BYTES)
+        let parts: Vec<(DeliveryId, String)> = taken
+            .mark
+            .as_deref()
             .into_iter()
+            .chain(split(&taken.words, IM_TEXT_BYTES))
             .map(|part| (DeliveryId::new(clock, entropy), part.to_owned()))
             .collect();
+        let file = MediaId::new(clock, entropy);
         let message = MessageId::new(clock, entropy);
+        // For what the customer did before the conversation.
+        let before = DeliveryId::new(clock, entropy);
         let (lane, account, desk) = (held.lane.clone(), account.clone(), self.desk(account));
         let (known, passive) = (self.known(), self.is_passive(&account));
         self.inner
             .store
             .write(move |tx| {
                 Box::pin(async move {
+                    let mut parts = parts;
+                    if let Some(line) = tx.take_last_act(&lane.account, &lane.openid).await? {
+                        parts.insert(0, (before, line));
+                    }
                     let first = tx.take_seqs(&lane.account, &lane.openid, parts.len() as i64).await?;
                     known.act(tx, &lane, taken.action, taken.when).await?;
                     let conversation = job.note.clone();
@@ -111,6 +151,18 @@ impl Bridge {
                             now,
                         )
                         .await?;
+                    }
+                    if let (Some(carried), Some((id, body))) = (taken.carried, parts.last()) {
+                        let content = match carried {
+                            Carried::Content(content) => content,
+                            Carried::File(shape, source) => {
+                                let source = serde_json::to_string(&source).unwrap_or_default();
+                                let (of, openid) = (&lane.account, &lane.openid);
+                                tx.want_media(&file, of, openid, id.as_str(), &source, now).await?;
+                                Content::Wanted { media: file.as_str().to_owned(), shape }
+                            }
+                        };
+                        tx.set_content(id.as_str(), Some(&content), body).await?;
                     }
                     tx.become_job(&lane, &job, "relay", message.as_str()).await?;
                     if !passive {
@@ -147,7 +199,15 @@ impl Bridge {
         Ok(Step::after_finish(more))
     }
 
-    async fn follow(&self, held: &Held, job: Job, account: &Account, when: When) -> Result<Step, Error> {
+    /// `line`: by which QR code they followed, for whoever serves them first.
+    async fn follow(
+        &self,
+        held: &Held,
+        job: Job,
+        account: &Account,
+        when: When,
+        line: Option<String>,
+    ) -> Result<Step, Error> {
         let (now, known) = (self.inner.clock.now(), self.known());
         let (lane, account) = (held.lane.clone(), account.clone());
         self.inner
@@ -156,6 +216,9 @@ impl Bridge {
                 Box::pin(async move {
                     tx.lock_customer(&lane.account, &lane.openid).await?;
                     known.act(tx, &lane, Action::Follow, when).await?;
+                    if let Some(line) = line {
+                        tx.set_last_act(&lane.account, &lane.openid, &line).await?;
+                    }
                     let ghost = ghost_for(tx, &account, &lane.openid, now).await?;
                     tx.become_job(&lane, &job, "import", &ghost).await
                 })
@@ -216,7 +279,10 @@ impl Bridge {
 
 struct Taken {
     kind: &'static str,
+    /// How late it is, where words cannot say so.
+    mark: Option<String>,
     words: String,
+    carried: Option<Carried>,
     source_key: Option<String>,
     received_at: Millis,
     when: When,
@@ -234,7 +300,9 @@ pub(crate) async fn ghost_for(
         return Ok(ghost.user_id);
     }
     let customer = tx.customer(&account.id, openid).await?.ok_or(Error::Unknown("customer"))?;
-    let generation = customer.generation + 1;
+    // Whoever was erased and is back must not get a UserID that was deleted.
+    let retired = tx.retired_generation(&account.id, openid).await?;
+    let generation = customer.generation.max(retired) + 1;
     let names = names(account, openid, generation);
     Ok(tx.plan_ghost(&account.id, openid, generation, &names, now).await?.user_id)
 }

@@ -6,7 +6,8 @@
 //! `answer.rs` (it goes to the customer), `window.rs` (how many replies are left), `before.rs` (an answer that cannot go
 //! out is refused at once), `act.rs` (taps and scans), `ghosts.rs` (the customer's IM account comes and goes). What cannot
 //! go out now waits in the mailbox: `mailbox.rs` (on the lanes), `passive.rs` (in the replies of accounts that may not
-//! push), `tend.rs` (what becomes of it). `convert/` is the only place that sees both protocols.
+//! push), `tend.rs` (what becomes of it). `media/` deals with the files of both ways. `convert/` is the only place that sees
+//! both protocols.
 
 mod account;
 mod act;
@@ -16,16 +17,21 @@ mod assign;
 mod before;
 mod closing;
 mod convert;
+mod courtesy;
+mod erase;
 mod ghosts;
 mod import;
 mod intake;
 mod limiter;
 mod mailbox;
+mod media;
 mod notice;
 mod operator;
 mod passive;
 mod pause;
 mod presence;
+mod recall;
+mod reconcile;
 mod relay;
 mod replay;
 mod tend;
@@ -35,19 +41,25 @@ mod webhook;
 mod window;
 mod worker;
 
+pub use crate::media::{MediaSettings, object_key};
 pub use account::{Account, OnUnsubscribe, Patience};
 pub use assign::Hours;
+pub use erase::{AtIm, EraseError, Erased};
 pub use import::{ImportError, ImportWatcher, NotImported};
 pub use operator::{OperatorError, Retried, job_id};
 pub use passive::{Carried, PassiveAnswer};
+pub use reconcile::{Reconciling, Round};
 pub use worker::{Timing, Worker};
 
+use crate::media::Library;
+use courtesy::Courtesies;
 use desk::window::Rules;
 use desk::{Clock, Entropy};
 use limiter::Limiter;
 use mailbox::PassiveAccounts;
 use pause::Pauses;
 use presence::Presence;
+use reconcile::Gap;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -56,7 +68,7 @@ use token::TokenKeeper;
 use tokio::sync::Notify;
 
 /// What an operator may set, beside the accounts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Calls per second and API that IM takes.
     pub im_rate: u32,
@@ -68,6 +80,10 @@ pub struct Settings {
     pub rules: Rules,
     /// So long before a window closes the agent of a customer who waits is warned, in milliseconds; 0: never.
     pub warn_before: desk::Millis,
+    /// How often IM's history is read.
+    pub reconciling: Reconciling,
+    /// Files, both ways.
+    pub media: MediaSettings,
 }
 
 /// What every flow needs: the store, both clients, the accounts, clock and randomness. Cheap to clone.
@@ -83,6 +99,8 @@ struct Inner {
     accounts: HashMap<String, Account>,
     im: im::Client,
     im_rate: Limiter,
+    /// Of rounds of reconciliation, beside the one for all.
+    slow_rate: Limiter,
     im_calls_per_second: u32,
     tokens: TokenKeeper,
     patience: Patience,
@@ -91,26 +109,34 @@ struct Inner {
     warn_before: desk::Millis,
     /// Before this moment pushes may have been missed.
     pushes_missed: AtomicI64,
+    reconciling: Reconciling,
+    gap: Gap,
+    courtesies: Courtesies,
     presence: Presence,
     pauses: Pauses,
     passive: PassiveAccounts,
     /// Something was parked: webhooks that are held open may take it along.
     mail: Notify,
+    library: Library,
     work: Notify,
 }
 
 impl Bridge {
     /// Joins the parts.
-    pub fn new(
+    ///
+    /// # Errors
+    /// The store does not give the key that signs links to media.
+    pub async fn new(
         store: Store,
         accounts: Vec<Account>,
         im: im::Client,
         settings: Settings,
         clock: Clock,
         entropy: Entropy,
-    ) -> Bridge {
-        let Settings { im_rate, patience, hours, rules, warn_before } = settings;
+    ) -> Result<Bridge, store::Error> {
+        let Settings { im_rate, patience, hours, rules, warn_before, reconciling, media } = settings;
         let pushes_missed = AtomicI64::new(0);
+        let library = Library::open(media, &store, &entropy).await?;
         let tokens = TokenKeeper::new(store.clone(), clock.clone(), &entropy, patience.call);
         let accounts = accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
         let inner = Inner {
@@ -120,6 +146,7 @@ impl Bridge {
             accounts,
             im,
             im_rate: Limiter::new(im_rate),
+            slow_rate: Limiter::new(im_rate / 2),
             im_calls_per_second: im_rate,
             tokens,
             patience,
@@ -127,13 +154,17 @@ impl Bridge {
             rules,
             warn_before,
             pushes_missed,
+            reconciling,
+            gap: Gap::default(),
+            courtesies: Courtesies::default(),
             presence: Presence::default(),
             pauses: Pauses::default(),
             passive: PassiveAccounts::default(),
             mail: Notify::new(),
+            library,
             work: Notify::new(),
         };
-        Bridge { inner: Arc::new(inner) }
+        Ok(Bridge { inner: Arc::new(inner) })
     }
 
     /// Tells the worker that something was put on a lane.

@@ -212,7 +212,8 @@ impl Conclusion {
         let now = self.clock.now();
         let taken_along =
             why == Parked::Passive && tx.slot_is_open(&lane.account, &lane.openid, SLOT_LIFE).await?;
-        let left = tx.park(&lane.account, &lane.openid, &job.subject, !taken_along, now).await?;
+        let words = |part: &Delivery| self.library.as_words(part);
+        let left = tx.park(&lane.account, &lane.openid, &job.subject, &words, !taken_along, now).await?;
         if !taken_along {
             tell(tx, self, |excerpt| Notice::Parked { excerpt, why }).await?;
         }

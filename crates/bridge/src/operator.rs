@@ -186,7 +186,7 @@ impl Bridge {
             .store
             .read(move |tx| {
                 Box::pin(async move {
-                    match id.rsplit_once('-').and_then(|(_, position)| position.parse().ok()) {
+                    match id.split_once('-').and_then(|(_, position)| position.parse().ok()) {
                         Some(position) => {
                             let there = tx.jobs_at(position).await?;
                             Ok(there.into_iter().find(|open| job_id(&open.lane, position) == id))

@@ -4,12 +4,12 @@
 //! looked up in IM's history before it is repeated, with the same MsgSeq and MsgRandom.
 
 use crate::assign::NOT_SERVED;
-use crate::convert::{Told, im_outcome};
+use crate::convert::{Told, element, im_outcome};
 use crate::ghosts::Imported;
 use crate::worker::{Held, Step};
 use crate::{Account, Bridge, trace};
 use desk::delivery::{IM_BACKEND_TIMEOUT_MS, Past, after_relay};
-use desk::{DeliveryState, Millis, Next, Reason, Tried};
+use desk::{Content, DeliveryState, Millis, Next, Reason, Tried};
 use std::time::Instant;
 use store::{AttemptId, Delivery, Error, GhostState, Job, Lane, Outcome, Tx, faults};
 
@@ -27,8 +27,18 @@ impl Bridge {
         let Some(delivery) = deliveries.into_iter().find(|delivery| !delivery.state.is_final()) else {
             return self.finish(held, &job).await;
         };
+        if let (DeliveryState::Waiting, Some(Content::Wanted { media, .. })) =
+            (delivery.state, &delivery.content)
+        {
+            let media = media.clone();
+            return self.fetch_for_agent(held, job, &account, &delivery, &media).await;
+        }
         let sender = delivery.sender.clone();
-        let ghost = self.inner.store.read(move |tx| Box::pin(async move { tx.ghost(&sender).await })).await?;
+        let (ghost, restored_at) = self
+            .inner
+            .store
+            .read(move |tx| Box::pin(async move { Ok((tx.ghost(&sender).await?, tx.restored_at().await?)) }))
+            .await?;
         let ghost = ghost.map(|ghost| ghost.state);
         match delivery.state {
             // Somebody died with this call under way: give IM the time to finish it, then look.
@@ -40,6 +50,10 @@ impl Bridge {
             DeliveryState::Checking => self.check(held, job, &account, &delivery).await,
             _ if !self.desk(&account).roster.serves(&delivery.recipient) => {
                 self.redirect(held, job, &account, &delivery).await
+            }
+            // It waited in a backup that was restored since: perhaps it went out after the backup was made.
+            _ if ghost == Some(GhostState::Living) && delivery.changed_at < restored_at => {
+                self.check(held, job, &account, &delivery).await
             }
             _ if ghost == Some(GhostState::Living) => self.send(held, job, &account, &delivery).await,
             _ if ghost == Some(GhostState::Planned) => {
@@ -191,7 +205,7 @@ impl Bridge {
         delivery: &Delivery,
     ) -> Result<Step, Error> {
         let started = Instant::now();
-        let found = self.find_in_history(held, delivery).await?;
+        let found = self.find_in_history(held, delivery, job.since).await?;
         let told = im_outcome(&found);
         self.observe(&account.id, "admin_getroammsg", &told, started);
         match found {
@@ -218,8 +232,9 @@ impl Bridge {
         &self,
         held: &mut Held,
         delivery: &Delivery,
+        since: Millis,
     ) -> Result<Result<Option<String>, im::CallError>, Error> {
-        let (now_s, first) = (self.inner.clock.now_s(), delivery.first_try_at.unwrap_or_default());
+        let (now_s, first) = (self.inner.clock.now_s(), delivery.first_try_at.unwrap_or(since));
         let request = self.request(delivery);
         let mut query = im::HistoryQuery {
             operator: delivery.recipient.clone(),
@@ -259,8 +274,11 @@ impl Bridge {
     fn request(&self, delivery: &Delivery) -> im::SendMsg {
         let seq = delivery.msg_seq.unwrap_or_default();
         let random = desk::ghost::msg_random(self.inner.store.id(), &delivery.sender, seq);
-        let words = vec![im::Element::text(&delivery.body)];
-        im::SendMsg::new(&delivery.sender, &delivery.recipient, seq, random, words)
+        let content = delivery.content.as_ref();
+        let element =
+            content.and_then(|content| element(content, |id, name| self.inner.library.link(id, name)));
+        let element = element.unwrap_or_else(|| im::Element::text(self.as_words(delivery)));
+        im::SendMsg::new(&delivery.sender, &delivery.recipient, seq, random, vec![element])
     }
 
     /// IM says that one of the two accounts is missing: import both again. A retired ghost stays retired.

@@ -1,7 +1,7 @@
 //! A push that could not be read when it came, read again with the keys of today (`tsunagi jobs retry`).
 
 use crate::operator::OperatorError;
-use crate::{Bridge, Retried, act, passive};
+use crate::{Bridge, Retried, act, erase, passive};
 use store::{Arrival, ConversationId, Effect, InboxId, InboxRow, Replayed, Source, Work};
 use wechat::{Credentials, Event, Push, PushBody, replay_document};
 
@@ -40,8 +40,14 @@ impl Bridge {
             }
             PushBody::Event(Event::Subscribe { .. }) => Some(Effect::Follow),
             PushBody::Event(Event::Unsubscribe) => Some(Effect::Unfollow),
-            PushBody::Event(event) if act::is_act(event) => Some(Effect::Act),
+            PushBody::Event(event) if act::is_act(event) || erase::asked_by(event).is_some() => {
+                Some(Effect::Act)
+            }
             PushBody::Event(_) => None,
+        };
+        let owner = match &push.body {
+            PushBody::Event(event) => erase::asked_by(event).unwrap_or(&push.from),
+            PushBody::Message(_) => &push.from,
         };
         let comes_or_goes = matches!(effect, Some(Effect::Follow | Effect::Unfollow));
         let store = &self.inner.store;
@@ -49,9 +55,9 @@ impl Bridge {
             comes_or_goes && store.customer_changed_since(&row.account, &push.from, row.received_at).await?;
         let work = match effect {
             // Whether they follow is known from what they did since.
-            Some(effect) if !push.from.is_empty() && !stale => {
+            Some(effect) if !owner.is_empty() && !stale => {
                 let said_at = push.create_time.unwrap_or(row.received_at);
-                Work::Customer { openid: push.from.clone(), said_at, effect }
+                Work::Customer { openid: owner.to_owned(), said_at, effect }
             }
             _ => Work::Nothing,
         };

@@ -5,13 +5,38 @@
 
 use crate::assign::NOT_SERVED;
 use crate::convert::{Part, parts};
+use crate::media::Source;
+use crate::reconcile::FOUND;
 use crate::worker::{Held, Step};
 use crate::{Account, Bridge};
 use desk::ghost::{is_marked, is_ours};
 use desk::words::excerpt;
-use desk::{Direction, Reason};
+use desk::{Content, Direction, Millis, Reason};
 use im::{C2cMessage, Webhook};
-use store::{DeliveryId, Error, GhostState, Job, MessageId, NewMessage};
+use store::{DeliveryId, Error, GhostState, Job, MediaId, MessageId, NewMessage, Said};
+
+/// An answer that was found later than this and goes out after a newer one says so, in milliseconds.
+const LATE: Millis = 120_000;
+
+/// What is known of a message before it is taken in.
+struct Standing {
+    /// It is here already, brought by a webhook or found in the history.
+    known: bool,
+    /// Something that was said after it has gone out.
+    overtaken: bool,
+    restored_at: Millis,
+}
+
+/// Puts a line before the first words.
+fn mark_late(body: &mut [im::Element], line: &str) {
+    let first = body.iter_mut().find_map(|element| match element {
+        im::Element::Text { text, .. } => Some(text),
+        _ => None,
+    });
+    if let Some(text) = first {
+        *text = format!("{line}\n{text}");
+    }
+}
 
 impl Bridge {
     pub(crate) async fn take_webhook(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
@@ -20,7 +45,14 @@ impl Bridge {
         };
         let subject = job.subject.clone();
         let row = self.inner.store.read(move |tx| Box::pin(async move { tx.inbox(&subject).await })).await?;
+        let received_at = row.as_ref().map_or(0, |row| row.received_at);
         let webhook = row.map(|row| Webhook::parse(row.query.as_deref().unwrap_or_default(), &row.body));
+        let webhook = match webhook {
+            Some(Webhook::AfterMsgWithDraw(recall)) => {
+                return self.take_recall(held, job, &account, recall).await;
+            }
+            other => other,
+        };
         let Some(Webhook::AfterSendMsg(sent)) = webhook else {
             tracing::error!(inbox = job.subject, "a stored webhook cannot be read; it stays in the inbox");
             return self.finish(held, &job).await;
@@ -31,7 +63,12 @@ impl Bridge {
                 metrics::counter!("tsunagi_webhooks_dropped_total", "why" => why).increment(1);
                 self.finish(held, &job).await
             }
-            None => self.take_answer(held, job, &account, sent.message).await,
+            None => {
+                if let Some(step) = self.gate(held, &job, &account, sent.message.msg_time).await? {
+                    return Ok(step);
+                }
+                self.take_answer(held, job, &account, sent.message, received_at).await
+            }
         }
     }
 
@@ -52,26 +89,70 @@ impl Bridge {
         }
     }
 
+    /// What is known that decides what becomes of an answer.
+    async fn standing(
+        &self,
+        held: &Held,
+        account: &Account,
+        message: &C2cMessage,
+        said: Said,
+    ) -> Result<Standing, Error> {
+        let (id, openid) = (account.id.clone(), held.lane.openid.clone());
+        let (author, msg_key) = (message.from.clone(), message.msg_key.clone());
+        self.inner
+            .store
+            .read(move |tx| {
+                Box::pin(async move {
+                    Ok(Standing {
+                        known: tx.is_known(&id, &openid, &author, &msg_key, said).await?,
+                        overtaken: tx.answered_since(&id, &openid, said.at).await?,
+                        restored_at: tx.restored_at().await?,
+                    })
+                })
+            })
+            .await
+    }
+
     async fn take_answer(
         &self,
         held: &Held,
         job: Job,
         account: &Account,
-        message: C2cMessage,
+        mut message: C2cMessage,
+        received_at: Millis,
     ) -> Result<Step, Error> {
         let (clock, entropy) = (&self.inner.clock, &self.inner.entropy);
         let now = clock.now();
-        let mut parts: Vec<(DeliveryId, Part)> =
-            parts(&message.body).into_iter().map(|part| (DeliveryId::new(clock, entropy), part)).collect();
+        let said = Said {
+            at: message.msg_time.saturating_mul(1000),
+            seq: message.msg_seq,
+            random: message.msg_random,
+        };
+        let state = self.standing(held, account, &message, said).await?;
+        if state.known {
+            metrics::counter!("tsunagi_webhooks_dropped_total", "why" => "repeat").increment(1);
+            return self.finish(held, &job).await;
+        }
+        let late = now - said.at;
+        if state.overtaken && late > LATE && job.note.as_deref() == Some(FOUND) {
+            mark_late(&mut message.body, &desk::words::late_answer(account.language, late));
+        }
+        let recalled = self.is_recalled_already(&message.from, &message.to, &message.msg_key).await?;
+        // It waited in a database that was restored: whether it went out after the backup, nobody knows.
+        let too_late = received_at < state.restored_at;
+        let mut parts: Vec<(DeliveryId, Part)> = parts(&message.body, account.language)
+            .into_iter()
+            .map(|part| (DeliveryId::new(clock, entropy), part))
+            .collect();
         if parts.is_empty() {
             parts.push((DeliveryId::new(clock, entropy), Part::Text(String::new())));
         }
         let id = MessageId::new(clock, entropy);
-        let said = parts.iter().find_map(|(_, part)| match part {
-            Part::Text(text) => Some(excerpt(text)),
+        let words = parts.iter().find_map(|(_, part)| match part {
+            Part::Text(text) | Part::File(_, text) => Some(excerpt(text)),
             Part::Unsupported(_) => None,
         });
-        let said = said.unwrap_or_else(|| "…".to_owned());
+        let words = words.unwrap_or_else(|| "…".to_owned());
         let (lane, account, desk) = (held.lane.clone(), account.clone(), self.desk(account));
         self.inner
             .store
@@ -84,18 +165,14 @@ impl Bridge {
                     let conversation = customer.and_then(|customer| customer.conversation);
                     if let Some(conversation) = &conversation {
                         tx.answered(conversation).await?;
-                        desk.tell_of_another(tx, &lane.openid, conversation, &message.from, &said).await?;
+                        desk.tell_of_another(tx, &lane.openid, conversation, &message.from, &words).await?;
                     }
                     tx.insert_message(NewMessage {
                         id: &id,
                         account: &account.id,
                         openid: &lane.openid,
                         direction: Direction::Out,
-                        kind: if parts.iter().all(|(_, part)| matches!(part, Part::Text(_))) {
-                            "text"
-                        } else {
-                            "mixed"
-                        },
+                        kind: kind_of(&parts),
                         conversation: conversation.as_deref(),
                         author: Some(&message.from),
                         source_key: Some(&message.msg_key),
@@ -103,11 +180,20 @@ impl Bridge {
                         created_at: now,
                     })
                     .await?;
+                    tx.set_said(id.as_str(), said).await?;
                     for (at, (part_id, part)) in parts.iter().enumerate() {
                         let (body, failed) = match part {
+                            Part::Text(text) | Part::File(_, text) | Part::Unsupported(text) if too_late => {
+                                (text.as_str(), Some(Reason::FoundTooLate))
+                            }
+                            Part::Text(text) | Part::File(_, text) | Part::Unsupported(text) if recalled => {
+                                (text.as_str(), Some(Reason::Recalled))
+                            }
                             Part::Text(text) if text.is_empty() => (text.as_str(), Some(Reason::Empty)),
-                            Part::Text(text) if gone => (text.as_str(), Some(Reason::Unsubscribed)),
-                            Part::Text(text) => (text.as_str(), None),
+                            Part::Text(text) | Part::File(_, text) if gone => {
+                                (text.as_str(), Some(Reason::Unsubscribed))
+                            }
+                            Part::Text(text) | Part::File(_, text) => (text.as_str(), None),
                             Part::Unsupported(kind) => (kind.as_str(), Some(Reason::UnsupportedKind)),
                         };
                         tx.insert_delivery(
@@ -122,11 +208,28 @@ impl Bridge {
                             now,
                         )
                         .await?;
+                        if let (Part::File(source @ Source::Im { shape, .. }, text), None) = (part, failed) {
+                            let file = MediaId::new(&desk.clock, &desk.entropy);
+                            let from = serde_json::to_string(source).unwrap_or_default();
+                            let (of, openid) = (&lane.account, &lane.openid);
+                            tx.want_media(&file, of, openid, part_id.as_str(), &from, now).await?;
+                            let wanted = Content::Wanted { media: file.as_str().to_owned(), shape: *shape };
+                            tx.set_content(part_id.as_str(), Some(&wanted), text).await?;
+                        }
                     }
                     tx.become_job(&lane, &job, "answer", id.as_str()).await
                 })
             })
             .await?;
         Ok(Step::Again)
+    }
+}
+
+/// The kind of a message, for the database.
+fn kind_of(parts: &[(DeliveryId, Part)]) -> &'static str {
+    match parts {
+        [(_, Part::File(Source::Im { shape, .. }, _))] => shape.as_str(),
+        _ if parts.iter().all(|(_, part)| matches!(part, Part::Text(_))) => "text",
+        _ => "mixed",
     }
 }

@@ -204,6 +204,21 @@ impl Held {
         Ok(())
     }
 
+    /// Carries on work that may be repeated without harm, for as long as it takes: the lease is renewed meanwhile.
+    pub(crate) async fn renewing<T>(
+        &mut self,
+        bridge: &Bridge,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Error> {
+        let mut work = pin!(work);
+        loop {
+            if let Ok(done) = tokio::time::timeout(self.lease / 4, work.as_mut()).await {
+                return Ok(done);
+            }
+            bridge.inner.store.renew(&mut self.lane, self.lease).await?;
+        }
+    }
+
     /// Carries on a call that cannot be taken back, for as long as the lane is ours.
     ///
     /// The deadline is looked at before every step of it: a process that stood still while it connected (a paused

@@ -58,6 +58,18 @@ pub fn is_marked(cloud_custom_data: &str) -> bool {
     cloud_custom_data.trim_start().starts_with("{\"tsunagi\":")
 }
 
+/// The delivery whose mark this is.
+pub fn marked_delivery(cloud_custom_data: &str) -> Option<String> {
+    let (_, rest) =
+        cloud_custom_data.split_once("\"delivery\":\"").filter(|_| is_marked(cloud_custom_data))?;
+    rest.split_once('"').map(|(id, _)| id.to_owned())
+}
+
+/// What is left of a customer who was erased: it tells nothing of them to whoever does not know the openid.
+pub fn erased_digest(account: &str, openid: &str) -> String {
+    hex::encode(Sha256::digest(format!("tsunagi erased\n{account}\n{openid}")))
+}
+
 /// The nickname under which agents see a customer until a better one is known: `shop · a1b2`.
 pub fn nickname(account: &str, openid: &str) -> String {
     let digest = Sha256::digest(format!("{account}\n{openid}"));
@@ -101,8 +113,10 @@ mod tests {
         let mark = mark("0190", Some(&replies));
         assert!(is_marked(&mark));
         assert_eq!(mark, r#"{"tsunagi":1,"delivery":"0190","replies":{"left":5,"until":7}}"#);
+        assert_eq!(marked_delivery(&mark).as_deref(), Some("0190"));
         for other in ["", "{}", "{\"x\":\"tsunagi\"}", "tsunagi"] {
             assert!(!is_marked(other), "{other}");
+            assert_eq!(marked_delivery(other), None);
         }
     }
 }

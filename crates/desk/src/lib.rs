@@ -6,6 +6,7 @@
 //! [`words`] (what the gateway says to people), [`env`](mod@env) (clock and randomness as arguments).
 
 pub mod codes;
+pub mod content;
 pub mod delivery;
 pub mod env;
 pub mod ghost;
@@ -17,6 +18,7 @@ pub mod split;
 pub mod window;
 pub mod words;
 
+pub use content::{Content, Shape, Still};
 pub use delivery::{DeliveryState, Next, Tried};
 pub use env::{Clock, Entropy};
 pub use id::Id;

@@ -94,6 +94,10 @@ reasons! {
     MediaTooLarge = "media_too_large",
     /// The media is of a type that WeChat does not take, or is empty.
     MediaKind = "media_kind",
+    /// The agent's file could not be loaded from IM.
+    FileUnavailable = "file_unavailable",
+    /// The file can only go as a link, and this gateway has no public address.
+    NoPublicUrl = "no_public_url",
     /// The mini program is not linked to the account, or its page is wrong.
     MiniProgram = "mini_program",
     /// A kind of message that cannot go to WeChat.
@@ -126,6 +130,10 @@ reasons! {
     NotFetched = "not_fetched",
     /// An earlier part of the same message failed or is unsure, so this one was not sent.
     EarlierPart = "earlier_part",
+    /// It was found in IM's history when it was too old to be sent without asking.
+    FoundTooLate = "found_too_late",
+    /// The agent recalled it before it was sent.
+    Recalled = "recalled",
     /// The operator took it off its lane (`tsunagi jobs drop`).
     Dropped = "dropped",
     /// The gateway's request was malformed: its own mistake.

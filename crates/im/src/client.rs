@@ -129,6 +129,11 @@ impl Client {
         Ok(Client { http, base_url, sdk_app_id, sig, timeout: CALL_TIMEOUT })
     }
 
+    /// The app that it calls for.
+    pub fn sdk_app_id(&self) -> u64 {
+        self.sdk_app_id
+    }
+
     /// The client with another limit for a whole call, connection included.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Client {

@@ -56,7 +56,7 @@ pub(crate) async fn store(
 }
 
 /// Inserts the dedup keys; tells for each arrival whether it is the first of its key, here and in the table.
-async fn insert_keys(tx: &mut Tx<'_>, arrivals: &[Arrival]) -> Result<Vec<bool>, Error> {
+pub(crate) async fn insert_keys(tx: &mut Tx<'_>, arrivals: &[Arrival]) -> Result<Vec<bool>, Error> {
     if crate::faults::sabotaged("no-dedup") {
         return Ok(vec![true; arrivals.len()]);
     }
@@ -257,7 +257,7 @@ async fn whose_ghosts(
 }
 
 /// A webhook of IM does not say whose it is; the lane that it went to does (inbox id → account).
-async fn insert_inbox(
+pub(crate) async fn insert_inbox(
     tx: &mut Tx<'_>,
     fresh: &[&Arrival],
     account_of: &HashMap<&str, String>,

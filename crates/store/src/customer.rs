@@ -62,6 +62,51 @@ impl Tx<'_> {
         u32::try_from(last - count + 1).map_err(|_| Error::Unknown("message number"))
     }
 
+    /// Keeps what a customer without an open conversation did last, for whoever serves them next.
+    pub async fn set_last_act(&mut self, account: &str, openid: &str, line: &str) -> Result<(), Error> {
+        execute!(
+            self,
+            "UPDATE customer SET last_act = $3 WHERE account = $1 AND openid = $2",
+            account,
+            openid,
+            line
+        )?;
+        Ok(())
+    }
+
+    /// Gives that, once.
+    pub async fn take_last_act(&mut self, account: &str, openid: &str) -> Result<Option<String>, Error> {
+        let row = row!(
+            self,
+            (Option<String>,),
+            "SELECT last_act FROM customer WHERE account = $1 AND openid = $2",
+            account,
+            openid
+        )?;
+        let line = row.and_then(|(line,)| line);
+        if line.is_some() {
+            execute!(
+                self,
+                "UPDATE customer SET last_act = NULL WHERE account = $1 AND openid = $2",
+                account,
+                openid
+            )?;
+        }
+        Ok(line)
+    }
+
+    /// When a message was last exchanged with the customer; 0 for never.
+    pub async fn last_exchange(&mut self, account: &str, openid: &str) -> Result<Millis, Error> {
+        let row = row!(
+            self,
+            (i64,),
+            "SELECT conversation_at FROM customer WHERE account = $1 AND openid = $2",
+            account,
+            openid
+        )?;
+        Ok(row.map_or(0, |(at,)| at))
+    }
+
     /// Keeps the open conversation alive: somebody wrote at `at`.
     pub async fn touch_conversation(&mut self, account: &str, openid: &str, at: Millis) -> Result<(), Error> {
         execute!(

@@ -304,3 +304,11 @@ pub(crate) const PURGE_DELIVERIES_OF: Text =
     by_ids!("DELETE FROM delivery WHERE message ", " AND $2 > 0 RETURNING id");
 
 pub(crate) const PURGE_MESSAGES: Text = by_ids!("DELETE FROM message WHERE id ", " AND $2 > 0 RETURNING id");
+
+// A customer is erased: $1 ids.
+
+pub(crate) const ERASE_INBOX: Text = by_ids!("DELETE FROM inbox WHERE id ", "");
+
+pub(crate) const ERASE_DEDUP: Text = by_ids!("DELETE FROM dedup WHERE key ", "");
+
+pub(crate) const ERASE_DEDUP_OF: Text = by_ids!("DELETE FROM dedup WHERE inbox ", "");

@@ -31,6 +31,18 @@ pub const POINTS: &[&str] = &[
     "unfollow.after_commit",
 ];
 
+/// The named points of files on their way.
+pub const MEDIA_POINTS: &[&str] = &[
+    "media.after_download",
+    "media.after_put",
+    "media.before_kept",
+    "media.kept",
+    "media.postponed",
+    "media.late_before_commit",
+    "media.before_upload",
+    "media.after_upload",
+];
+
 /// The named points of commands beside `serve`.
 pub const COMMAND_POINTS: &[&str] = &["import.after_plan", "import.after_calls"];
 
@@ -54,7 +66,12 @@ pub fn point(name: &'static str) {
     static TO_THE_KILL: AtomicU32 = AtomicU32::new(0);
     static TO_THE_FREEZE: AtomicU32 = AtomicU32::new(0);
     debug_assert!(
-        POINTS.iter().chain(COMMAND_POINTS).chain(MAILBOX_POINTS).any(|known| *known == name),
+        POINTS
+            .iter()
+            .chain(COMMAND_POINTS)
+            .chain(MAILBOX_POINTS)
+            .chain(MEDIA_POINTS)
+            .any(|known| *known == name),
         "{name} is not a named point"
     );
     for (variable, passed, signal) in

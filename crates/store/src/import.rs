@@ -199,6 +199,11 @@ async fn plan(
         match ghost {
             Some((_, GhostState::Living, _)) => round.present += 1,
             Some((user_id, GhostState::Planned, _)) => round.planned.push(Planned { openid, user_id }),
+            // Whoever was erased and is back must not get a UserID that was deleted.
+            None if generation == 0 => {
+                let retired = tx.retired_generation(account, &openid).await?;
+                wanted.push((openid, retired + 1));
+            }
             _ => wanted.push((openid, generation + 1)),
         }
     }

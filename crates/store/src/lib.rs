@@ -10,6 +10,7 @@ mod batch;
 mod conversation;
 mod customer;
 mod dialect;
+mod erase;
 pub mod faults;
 mod ghost;
 mod import;
@@ -19,23 +20,28 @@ mod inspect;
 mod lane;
 mod lent;
 mod mailbox;
+mod media;
 mod message;
 mod migrate;
 mod open;
 mod operator;
 mod purge;
+mod recall;
+mod reconcile;
 mod replay;
 mod slot;
 mod sql;
 mod token;
 mod vitals;
 mod waiting;
+mod wake;
 mod window;
 mod writer;
 
 pub use batch::OVERTAKEN;
 pub use customer::Customer;
 pub use dialect::Old;
+pub use erase::{Compacted, Traces};
 pub use ghost::{Ghost, GhostState};
 pub use import::{ImportState, Planned, Round};
 pub use inbox::{InboxRow, Source};
@@ -43,16 +49,19 @@ pub use ingest::{Arrival, Effect, Ingested, Work};
 pub use inspect::{Inspection, Trouble, inspect};
 pub use lane::{Backlog, Job, Lane, NewJob, lane_id};
 pub use mailbox::{Parked, ParkedMessage};
+pub use media::{MediaFile, MediaRow, MediaState, WechatMedia};
 pub use message::{Delivery, Message, NewMessage, Outcome};
 pub use open::{Options, Store};
 pub use operator::{DROPPED, EndedMessage, OpenJob};
 pub use purge::{Mark, Swept};
+pub use reconcile::{Chat, Said, Since};
 pub use replay::Replayed;
 pub use slot::{ATTEMPTS, DueSlot, Slot};
 pub use sql::{Error, Tx};
 pub use token::StoredToken;
 pub use vitals::{LANES_COUNTED, Queued, Vitals};
 pub use waiting::{Counts, Ended, Unreadable, Waiting};
+pub use wake::Woken;
 
 /// Marks ids of inbox rows.
 #[derive(Debug)]
@@ -69,6 +78,9 @@ pub enum DeliveryKind {}
 /// Marks ids of attempts.
 #[derive(Debug)]
 pub enum AttemptKind {}
+/// Marks ids of files.
+#[derive(Debug)]
+pub enum MediaKind {}
 
 /// Id of a webhook in the inbox.
 pub type InboxId = desk::Id<InboxKind>;
@@ -80,3 +92,5 @@ pub type MessageId = desk::Id<MessageKind>;
 pub type DeliveryId = desk::Id<DeliveryKind>;
 /// Id of an attempt.
 pub type AttemptId = desk::Id<AttemptKind>;
+/// Id of a file.
+pub type MediaId = desk::Id<MediaKind>;

@@ -4,6 +4,7 @@
 //! Whoever changes a customer's mailbox holds the lock of the customer's row ([`Tx::lock_customer`]), so that an answer
 //! leaves in one way only: bound to a reply, or sent by the lane, or given up.
 
+use crate::message::Delivery;
 use crate::open::Store;
 use crate::sql::{Error, Tx, execute, row, rows};
 use desk::{DeliveryState, Millis, Reason};
@@ -66,12 +67,14 @@ impl Tx<'_> {
     }
 
     /// Puts the unsent parts of a message behind what waits for the customer: those from its first unsent one up to one
-    /// that ended already. A part that waits there keeps its place. Gives the parts that stay outside.
+    /// that ended already. A part that waits there keeps its place. `words` says what is delivered of a part where nothing
+    /// but text can go. Gives the parts that stay outside.
     pub async fn park(
         &mut self,
         account: &str,
         openid: &str,
         message: &str,
+        words: &(dyn Fn(&Delivery) -> String + Send + Sync),
         told: bool,
         now: Millis,
     ) -> Result<usize, Error> {
@@ -99,7 +102,7 @@ impl Tx<'_> {
                 position,
                 message,
                 part.id.as_str(),
-                part.body.as_str(),
+                words(part).as_str(),
                 now,
                 i64::from(told)
             )?;

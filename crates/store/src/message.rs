@@ -7,7 +7,7 @@
 use crate::lane::{Job, Lane};
 use crate::sql::{Error, Tx, execute, rows};
 use crate::{AttemptId, DeliveryId, MessageId};
-use desk::{DeliveryState, Direction, Millis, Reason};
+use desk::{Content, DeliveryState, Direction, Millis, Reason};
 
 /// A message to be stored.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ pub struct Message {
 }
 
 /// One part of a message on its way to one side.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
     /// Its id.
     pub id: String,
@@ -54,8 +54,10 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// Why it failed.
     pub reason: Option<Reason>,
-    /// The words to be delivered.
+    /// The words to be delivered, or those that stand in for what it carries.
     pub body: String,
+    /// What it carries beside them; none for plain text.
+    pub content: Option<Content>,
     /// Who sends it: a ghost, or empty towards WeChat.
     pub sender: String,
     /// Who gets it: an agent, or the customer's openid.
@@ -66,6 +68,8 @@ pub struct Delivery {
     pub tries: u32,
     /// When the first attempt began.
     pub first_try_at: Option<Millis>,
+    /// When it came to the state that it is in.
+    pub changed_at: Millis,
 }
 
 /// How an attempt ended.
@@ -145,25 +149,41 @@ impl Tx<'_> {
 
     /// The parts of a message, in order.
     pub async fn deliveries(&mut self, message: &str) -> Result<Vec<Delivery>, Error> {
-        type Row = (String, String, Option<String>, String, String, String, Option<i64>, i64, Option<i64>);
+        type Row = (
+            String,
+            String,
+            Option<String>,
+            String,
+            String,
+            String,
+            Option<i64>,
+            i64,
+            Option<i64>,
+            i64,
+            Option<String>,
+        );
         let rows = rows!(
             self,
             Row,
-            "SELECT id, state, reason, body, sender, recipient, msg_seq, tries, first_try_at \
+            "SELECT id, state, reason, body, sender, recipient, msg_seq, tries, first_try_at, changed_at, content \
              FROM delivery WHERE message = $1 ORDER BY part",
             message
         )?;
-        let delivery = |(id, state, reason, body, sender, recipient, msg_seq, tries, first_try_at): Row| {
+        let delivery = |row: Row| {
+            let (id, state, reason, body, sender, recipient, msg_seq, tries, first, changed_at, content) =
+                row;
             Ok(Delivery {
                 id,
                 state: DeliveryState::parse(&state).ok_or(Error::Unknown("state of a delivery"))?,
                 reason: reason.as_deref().map(Reason::read),
                 body,
+                content: content.as_deref().and_then(Content::read),
                 sender,
                 recipient,
                 msg_seq: msg_seq.and_then(|seq| u32::try_from(seq).ok()),
                 tries: u32::try_from(tries).unwrap_or(u32::MAX),
-                first_try_at,
+                first_try_at: first,
+                changed_at,
             })
         };
         rows.into_iter().map(delivery).collect()

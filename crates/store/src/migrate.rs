@@ -11,6 +11,8 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (4, include_str!("../migrations/0004_import.sql")),
     (5, include_str!("../migrations/0005_windows.sql")),
     (6, include_str!("../migrations/0006_mailbox.sql")),
+    (7, include_str!("../migrations/0007_media.sql")),
+    (8, include_str!("../migrations/0008_nothing_missed.sql")),
 ];
 
 /// The number of the newest migration that this version has.

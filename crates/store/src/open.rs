@@ -3,7 +3,7 @@
 use crate::ingest::{Arrival, Ingested, Ingestion};
 use crate::lent::{self, Lent};
 use crate::migrate;
-use crate::sql::{Conn, Error, Tx, execute};
+use crate::sql::{Conn, Error, Tx};
 use crate::writer::Writer;
 use desk::{Clock, Entropy, Millis};
 use futures_util::future::BoxFuture;
@@ -161,7 +161,7 @@ impl Store {
     }
 
     /// Whether a webhook could be stored now: the queue in front of the inbox is open, and the database takes a
-    /// write and makes it durable.
+    /// write, the store's next beat, and makes it durable.
     ///
     /// # Errors
     /// What a webhook would meet.
@@ -169,13 +169,7 @@ impl Store {
         if self.ingestion.is_closed() {
             return Err(Error::Closed);
         }
-        self.write(|tx| {
-            Box::pin(async move {
-                execute!(tx, "UPDATE meta SET value = value WHERE key = 'store'")?;
-                Ok(())
-            })
-        })
-        .await
+        self.beat().await
     }
 
     /// When a conversation is over, in ms without a message.
@@ -247,8 +241,13 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pool, Error> {
         .busy_timeout(Duration::from_secs(5))
         .log_slow_statements(tracing::log::LevelFilter::Off, Duration::ZERO)
         .foreign_keys(true);
-    let one =
-        base.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(synchronous);
+    let one = base
+        .clone()
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(synchronous)
+        // What is removed is overwritten: people's words do not linger in pages that are free.
+        .pragma("secure_delete", "ON");
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
         // A ping cannot tell more about a file than the next statement does.

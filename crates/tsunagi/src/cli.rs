@@ -36,6 +36,10 @@ enum Command {
         #[command(subcommand)]
         command: crate::jobs::JobsCommand,
     },
+    /// Remove a customer everywhere: database, media, IM. Says what stays.
+    Erase(crate::erase::EraseArgs),
+    /// Say that the database was restored from a backup: nothing from before is sent on our own.
+    Restored(crate::restored::RestoredArgs),
     /// Make a UserSig, or look into one.
     Usersig(UsersigArgs),
     /// About the configuration file.
@@ -143,6 +147,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(args) => runtime(crate::check::run(args)),
         Command::Accounts { command: AccountsCommand::Import(args) } => runtime(crate::import::run(args)),
         Command::Jobs { command } => runtime(crate::jobs::run(command)),
+        Command::Erase(args) => runtime(crate::erase::run(args)),
+        Command::Restored(args) => runtime(crate::restored::run(args)),
         Command::Usersig(args) => usersig(args),
         Command::Config { command: ConfigCommand::Example } => say(config::EXAMPLE.trim_end()),
         Command::Config { command: ConfigCommand::Docs } => say(config::page().trim_end()),

@@ -53,7 +53,7 @@ pub(crate) async fn run(args: ImportArgs) -> Result<ExitCode, Failure> {
     let report = args.report.as_deref().map(open_report).transpose()?;
     let (clock, entropy) = (clock(), entropy());
     let store = beside::open(&config, true, &clock, &entropy).await?;
-    let bridge = wiring::bridge(&config, store.clone(), clock, entropy)?;
+    let bridge = wiring::bridge(&config, store.clone(), clock, entropy).await?;
     let stop = until_interrupted();
     let mut watcher = Watcher::new(report, args.show_customers);
     let mut all = true;

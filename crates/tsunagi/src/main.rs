@@ -9,11 +9,13 @@ mod cli;
 mod config;
 #[cfg(feature = "demo")]
 mod demo;
+mod erase;
 mod http;
 mod import;
 mod jobs;
 mod logging;
 mod metrics;
+mod restored;
 mod serve;
 mod traces;
 

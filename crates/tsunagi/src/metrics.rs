@@ -68,7 +68,28 @@ pub(crate) const METRICS: &[Metric] = &[
     counter(
         "tsunagi_webhooks_dropped_total",
         "why",
-        "Webhooks of IM that are no agent's answer: echo, typing, not_sent, not_an_agent.",
+        "Webhooks of IM that are no agent's answer: echo, typing, not_sent, not_an_agent, repeat (known from the history).",
+    ),
+    counter(
+        "tsunagi_webhook_gaps_total",
+        "",
+        "Webhooks of IM that could not be stored; what agents said is looked for in the history.",
+    ),
+    counter(
+        "tsunagi_reconcile_rounds_total",
+        "outcome",
+        "Rounds over IM's history: whole, unreadable (IM does not answer), failed (the database).",
+    ),
+    gauge("tsunagi_reconcile_round_seconds", "", "How long the last whole round over IM's history took."),
+    counter(
+        "tsunagi_reconciled_total",
+        "account outcome",
+        "Agents' messages found in IM's history whose webhooks did not come: answer (they go out), too_late.",
+    ),
+    counter(
+        "tsunagi_reconcile_skipped_total",
+        "account",
+        "Answers after a gap that went out although IM's history could not be read first.",
     ),
     gauge(
         "tsunagi_backlog_lanes",
@@ -146,6 +167,23 @@ pub(crate) const METRICS: &[Metric] = &[
         "account",
         "Times that an import of followers waited because IM asked it to.",
     ),
+    counter(
+        "tsunagi_erased_total",
+        "account",
+        "Customers who were erased, by command or because they asked for it.",
+    ),
+    counter(
+        "tsunagi_media_total",
+        "account, what, outcome",
+        "Files: fetch (ok, late, lost), upload to WeChat (ok, failed), convert (smaller, link: what WeChat did not take).",
+    ),
+    counter("tsunagi_media_bytes_total", "account, what", "Bytes of files that were fetched and uploaded."),
+    counter("tsunagi_media_requests_total", "status", "Requests for files by their links, by HTTP status."),
+    counter(
+        "tsunagi_media_store_errors_total",
+        "",
+        "Times that the media store did not answer, or had not what it should have.",
+    ),
     counter("tsunagi_purged_total", "kind", "Rows removed because their retention is over."),
     counter("tsunagi_trace_spans_total", "outcome", "Spans that the trace collector took, or did not."),
     gauge(
@@ -164,14 +202,17 @@ pub(crate) const METRICS: &[Metric] = &[
 ];
 
 /// Every `what` of `tsunagi_alarms_total`.
-const ALARMS: [&str; 8] = [
+const ALARMS: [&str; 11] = [
     "account_limit",
     "account_paused",
     "agent_missing",
+    "certification",
     "deletion_failed",
     "deletion_not_enabled",
+    "erasure_failed",
     "other_platform",
     "passive_account",
+    "store_restored",
     "token_contested",
 ];
 
@@ -203,7 +244,7 @@ pub(crate) fn begin() {
     for what in ALARMS {
         metrics::counter!("tsunagi_alarms_total", "what" => what).increment(0);
     }
-    for why in ["echo", "typing", "not_sent", "not_an_agent"] {
+    for why in ["echo", "typing", "not_sent", "not_an_agent", "repeat"] {
         metrics::counter!("tsunagi_webhooks_dropped_total", "why" => why).increment(0);
     }
     for kind in store::Old::ALL {

@@ -7,10 +7,11 @@ use std::process::Command;
 
 /// Each room, and the rooms of ours that it may know.
 const ALLOWED: &[(&str, &[&str])] = &[
-    ("tsunagi", &["bridge", "store", "desk", "wechat", "im", "sim"]),
-    ("bridge", &["store", "desk", "wechat", "im"]),
+    ("tsunagi", &["bridge", "store", "desk", "media", "wechat", "im", "sim"]),
+    ("bridge", &["store", "desk", "media", "wechat", "im"]),
     ("store", &["desk"]),
     ("sim", &["wechat", "im"]),
+    ("media", &[]),
     ("wechat", &[]),
     ("im", &[]),
     ("desk", &[]),

@@ -1,8 +1,50 @@
 //! A customer's message as words that an agent can read.
 
-use desk::Language;
 use desk::words::{Kind, kind};
+use desk::{Content, Language, Shape};
 use wechat::{Message, MessageKind};
+
+use super::map_link;
+use crate::media::Source;
+
+/// What a message carries beside its words.
+pub(crate) enum Carried {
+    /// A file that has to be fetched.
+    File(Shape, Source),
+    /// What needs no fetching.
+    Content(Content),
+}
+
+/// What a message carries beside its words, if anything.
+pub(crate) fn carried(message: &Message) -> Option<Carried> {
+    let file = |shape, media_id: &str, better: Option<&str>, address: Option<&str>, still: Option<&str>| {
+        let given =
+            |text: Option<&str>| text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+        let source = Source::Wechat {
+            shape,
+            media_id: media_id.trim().to_owned(),
+            better: given(better),
+            address: given(address),
+            still: given(still),
+        };
+        Some(Carried::File(shape, source))
+    };
+    match &message.kind {
+        MessageKind::Image { pic_url, media_id } => file(Shape::Image, media_id, None, Some(pic_url), None),
+        MessageKind::Voice { media_id, media_id_16k, .. } => {
+            file(Shape::Voice, media_id, media_id_16k.as_deref(), None, None)
+        }
+        MessageKind::Video { media_id, thumb_media_id }
+        | MessageKind::ShortVideo { media_id, thumb_media_id } => {
+            file(Shape::Video, media_id, None, None, Some(thumb_media_id))
+        }
+        MessageKind::Location { latitude: Some(latitude), longitude: Some(longitude), label, .. } => {
+            let (latitude, longitude) = (*latitude, *longitude);
+            Some(Carried::Content(Content::Place { latitude, longitude, name: label.trim().to_owned() }))
+        }
+        _ => None,
+    }
+}
 
 /// The kind of message, for the database, and its words.
 pub(crate) fn words(message: &Message, language: Language) -> (&'static str, String) {
@@ -25,10 +67,7 @@ pub(crate) fn words(message: &Message, language: Language) -> (&'static str, Str
         MessageKind::Video { .. } | MessageKind::ShortVideo { .. } => ("video", named(Kind::Video, &[])),
         MessageKind::Location { latitude, longitude, label, .. } => {
             let map = match (latitude, longitude) {
-                // Tencent's map shows a marker from coordinates alone: https://lbs.qq.com/webApi/uriV1/uriGuide/uriWebMarker
-                (Some(lat), Some(lon)) => {
-                    format!("https://apis.map.qq.com/uri/v1/marker?marker=coord:{lat},{lon}&referer=tsunagi")
-                }
+                (Some(lat), Some(lon)) => map_link(*lat, *lon),
                 _ => String::new(),
             };
             ("location", named(Kind::Location, &[label, &map]))

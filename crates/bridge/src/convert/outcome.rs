@@ -10,10 +10,10 @@ pub(crate) struct Told {
     pub(crate) detail: String,
 }
 
-/// The end of a `custom/send`.
-pub(crate) fn wechat_outcome(result: &Result<(), wechat::CallError>) -> Told {
+/// The end of a call to WeChat.
+pub(crate) fn wechat_outcome<T>(result: &Result<T, wechat::CallError>) -> Told {
     let error = match result {
-        Ok(()) => return Told { tried: Tried::Done, detail: "0".into() },
+        Ok(_) => return Told { tried: Tried::Done, detail: "0".into() },
         Err(error) => error,
     };
     match error {
@@ -83,8 +83,11 @@ mod tests {
     }
 
     fn refused(code: i64) -> Tried {
-        wechat_outcome(&Err(wechat::CallError::Refused(wechat::Errcode { code, message: String::new() })))
-            .tried
+        wechat_outcome::<()>(&Err(wechat::CallError::Refused(wechat::Errcode {
+            code,
+            message: String::new(),
+        })))
+        .tried
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod reasons;
 mod snapshot;
 mod taps;
 
-pub use kinds::{Kind, kind, late};
+pub use kinds::{Act, Kind, act, kind, late, late_answer, no_link, not_loaded, still_loading};
 pub use labels::{direction_label, outcome_label, state_label};
 pub use notices::{Notice, notice};
 pub use reasons::{reason_label, reason_words, waiting_words};

@@ -67,6 +67,30 @@ pub enum Notice<'a> {
         /// In so many milliseconds.
         lasts: Millis,
     },
+    /// Messages of the agent reached the gateway late and go out now.
+    FoundLate {
+        /// How many.
+        count: usize,
+        /// How long ago the first of them was written, in minutes.
+        minutes: i64,
+    },
+    /// Messages of the agent reached the gateway so late that they are not sent.
+    FoundTooLate {
+        /// How many.
+        count: usize,
+        /// The beginnings of the newest ones, a line each.
+        excerpts: &'a str,
+    },
+    /// The agent recalled a message that the customer has already.
+    RecallImpossible {
+        /// The beginning of the agent's words.
+        excerpt: &'a str,
+    },
+    /// The agent recalled a message that may be on its way to the customer, or may have arrived.
+    RecallUnsure {
+        /// The beginning of the agent's words.
+        excerpt: &'a str,
+    },
     /// An answer cannot go out now; it is kept for the customer's next message.
     Parked {
         /// The beginning of the agent's words.
@@ -209,6 +233,44 @@ pub fn notice(language: Language, notice: Notice<'_>) -> String {
             format!("留存的回复已送达：「{excerpt}」。"),
             format!("お預かりしていた返信が届きました：「{excerpt}」。"),
             format!("The answer that was kept has been delivered: “{excerpt}”."),
+        ),
+        Notice::FoundLate { count, minutes } => language.pick(
+            format!(
+                "IM 没有及时通知网关：您的 {count} 条消息（最早的写于 {minutes} 分钟前）刚刚才收到，现在按顺序发送给客户。"
+            ),
+            format!(
+                "IMからの通知が届かず、あなたのメッセージ{count}件（最も古いものは{minutes}分前）を今受け取りました。順番にお客様へ送ります。"
+            ),
+            format!(
+                "IM did not tell the gateway in time: {count} of your messages (the first written {minutes} minutes ago) came in only now and go to the customer in their order."
+            ),
+        ),
+        Notice::FoundTooLate { count, excerpts } => {
+            let why = reason_words(language, Reason::FoundTooLate);
+            let head = language.pick(
+                format!("未发送（{count} 条）。{why}"),
+                format!("送っていません（{count}件）。{why}"),
+                format!("Not sent ({count}). {why}"),
+            );
+            if excerpts.is_empty() { head } else { format!("{head}\n{excerpts}") }
+        }
+        Notice::RecallImpossible { excerpt } => language.pick(
+            format!("微信无法撤回：「{excerpt}」已经送达客户。如有错误，请另发一条更正。"),
+            format!(
+                "WeChatでは取り消せません：「{excerpt}」はすでにお客様に届いています。誤りがあれば、訂正を送ってください。"
+            ),
+            format!(
+                "WeChat cannot take back what was sent: the customer has “{excerpt}”. Please send a correction if needed."
+            ),
+        ),
+        Notice::RecallUnsure { excerpt } => language.pick(
+            format!("无法确认撤回：「{excerpt}」可能已经送达客户。请向客户确认，必要时另发一条更正。"),
+            format!(
+                "取り消せたかどうか確認できません：「{excerpt}」はすでに届いている可能性があります。お客様に確認し、必要なら訂正を送ってください。"
+            ),
+            format!(
+                "It is not known whether “{excerpt}” could be taken back; the customer may have it. Ask them, and send a correction if needed."
+            ),
         ),
     };
     format!("{SIGNATURE}{words}")

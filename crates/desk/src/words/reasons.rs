@@ -347,6 +347,28 @@ fn row(reason: Reason) -> [(&'static str, &'static str); 3] {
                 "WeChat does not take this type of file, or it is empty; please send it in another format.",
             ),
         ],
+        Reason::FileUnavailable => [
+            ("文件无法读取", "无法从即时通信IM读取这个文件，请重新上传后再发。"),
+            ("ファイル取得不可", "IMからファイルを取得できません。もう一度アップロードしてお送りください。"),
+            (
+                "file not readable",
+                "The file could not be loaded from IM; please upload it again and send it.",
+            ),
+        ],
+        Reason::NoPublicUrl => [
+            (
+                "网关没有公网地址",
+                "这类文件只能以链接发送，而网关没有公网地址。请通知管理员设置 server.public_url。",
+            ),
+            (
+                "公開URL未設定",
+                "このファイルはリンクでしか送れませんが、公開URLが設定されていません。管理者に server.public_url の設定を依頼してください。",
+            ),
+            (
+                "no public address",
+                "This file can only be sent as a link, and the gateway has no public address. Please tell an administrator to set server.public_url.",
+            ),
+        ],
         Reason::MiniProgram => [
             ("小程序无效", "小程序未关联该公众号，或页面无效。请改用文字，并通知管理员。"),
             (
@@ -505,6 +527,25 @@ fn row(reason: Reason) -> [(&'static str, &'static str); 3] {
                 "earlier part not sent",
                 "An earlier part was not delivered, so this one was not sent; send the rest again if needed.",
             ),
+        ],
+        Reason::FoundTooLate => [
+            (
+                "发现太晚",
+                "网关到现在才发现这条消息，时间已久，且没有送达记录，因此不会自动发送。请向客户确认，必要时再发一次。",
+            ),
+            (
+                "発見が遅すぎた",
+                "ゲートウェイが今になって見つけた古いメッセージで、届けた記録がないため、自動では送りません。お客様に確認のうえ、必要ならもう一度お送りください。",
+            ),
+            (
+                "found too late",
+                "The gateway found this only now; it is old, there is no record that it was delivered, and it is not sent on its own. Ask the customer, and send it again if needed.",
+            ),
+        ],
+        Reason::Recalled => [
+            ("已撤回", "您在发送前撤回了这条消息，客户没有收到。"),
+            ("取り消し", "送る前に取り消されたため、お客様には届いていません。"),
+            ("recalled", "You recalled it before it was sent; the customer did not get it."),
         ],
         Reason::Dropped => [
             ("已被移除", "管理员已将其从待发送队列中移除；如仍需要，请再发一次。"),

@@ -26,6 +26,10 @@ fn notices() -> Vec<(String, Notice<'static>)> {
         ("one reply left".to_owned(), Notice::RepliesLeft { left: 1, lasts: 46 * 3_600_000 }),
         ("no reply left".to_owned(), Notice::RepliesLeft { left: 0, lasts: 46 * 3_600_000 }),
         ("window closes soon".to_owned(), Notice::ClosesSoon { lasts: 7_200_000 }),
+        ("found late".to_owned(), Notice::FoundLate { count: 3, minutes: 42 }),
+        ("found too late".to_owned(), Notice::FoundTooLate { count: 3, excerpts: EXCERPT }),
+        ("recall impossible".to_owned(), Notice::RecallImpossible { excerpt }),
+        ("recall unsure".to_owned(), Notice::RecallUnsure { excerpt }),
     ];
     for why in Parked::ALL {
         all.push((format!("parked: {}", why.as_str()), Notice::Parked { excerpt, why }));
@@ -47,6 +51,8 @@ const KINDS: [(&str, Kind); 7] = [
     ("file", Kind::File),
     ("unsupported", Kind::Unsupported),
 ];
+
+const ACTS: [Act; 6] = [Act::Menu, Act::Scan, Act::FollowedBy, Act::ScannedCode, Act::Pictures, Act::Place];
 
 const STATES: [DeliveryState; 7] = [
     DeliveryState::Waiting,
@@ -155,6 +161,16 @@ fn page() -> String {
         let _ = writeln!(page, "| tap `says` | {} |", tap_says(language));
         for (name, which) in KINDS {
             let _ = writeln!(page, "| kind `{name}` | {} |", kind(language, which));
+        }
+        for which in ACTS {
+            let _ = writeln!(page, "| act | {} |", act(language, which, "…"));
+        }
+        for (name, words) in [
+            ("not in time", still_loading(language)),
+            ("not at all", not_loaded(language)),
+            ("without a public address", no_link(language)),
+        ] {
+            let _ = writeln!(page, "| a file that comes {name} | {words} |");
         }
     }
     page

@@ -63,7 +63,7 @@ async fn park(store: &Store, openid: &'static str, message: &MessageId) -> usize
         .write(move |tx| {
             Box::pin(async move {
                 tx.lock_customer(SHOP, openid).await?;
-                tx.park(SHOP, openid, message.as_str(), true, NOW).await
+                tx.park(SHOP, openid, message.as_str(), &|part| part.body.clone(), true, NOW).await
             })
         })
         .await
@@ -287,7 +287,7 @@ story! {
         store
             .write(move |tx| Box::pin(async move {
                 tx.lock_customer(SHOP, "oA").await?;
-                tx.park(SHOP, "oA", of.as_str(), false, NOW).await
+                tx.park(SHOP, "oA", of.as_str(), &|part| part.body.clone(), false, NOW).await
             }))
             .await
             .unwrap();

@@ -16,6 +16,7 @@ pub(super) enum Group {
     Wechat,
     Im,
     Webhooks,
+    Media,
 }
 
 impl Group {
@@ -27,6 +28,7 @@ impl Group {
             Group::Wechat => "wechat",
             Group::Im => "im",
             Group::Webhooks => "webhooks",
+            Group::Media => "media",
         }
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! Start with [`run`]. Each part of the set-up is looked at in a file of its own, and tells what it finds to the
 //! [`Board`], which prints it at once. Nothing is changed, and no secret is shown. What is to be found: of the
-//! configuration (`config/`, which also `serve` asks), `database.rs` and `disk.rs`, the clocks and ways to both
+//! configuration (`config/`, which also `serve` asks), `database.rs` and `disk.rs`, files (`media.rs`), the clocks and ways to both
 //! clouds (`reach.rs`), `wechat.rs`, `im.rs`, and the way back from the clouds to us (`webhooks.rs`).
 
 mod board;
 mod database;
 mod disk;
 mod im;
+mod media;
 mod reach;
 mod transport;
 mod webhooks;
@@ -75,7 +76,7 @@ async fn look(config: Config, board: &Board) -> Result<(), Failure> {
         let served = database::look(&around.config, board).await;
         webhooks::look(&around, served, board).await;
     };
-    tokio::join!(clouds, ours);
+    tokio::join!(clouds, ours, media::look(&around, board));
     Ok(())
 }
 

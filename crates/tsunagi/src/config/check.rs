@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use ::media::{Bucket, Place};
 use desk::Language;
 use desk::window::{Rule, Rules};
 use secrecy::SecretString;
@@ -19,6 +20,7 @@ use super::{file, texts};
 pub(super) fn config(file: &file::File, findings: &mut Findings) -> Option<Config> {
     let server = server(&file.server, findings);
     let store = store(&file.store, findings);
+    let media = media(&file.store.media, &file.media, findings);
     let im = im(&file.im, findings);
     let calls = calls(&file.calls, findings);
     let jobs = jobs(&file.jobs, findings);
@@ -50,6 +52,7 @@ pub(super) fn config(file: &file::File, findings: &mut Findings) -> Option<Confi
     Some(Config {
         server: server?,
         store: store?,
+        media: media?,
         im: im?,
         calls: calls?,
         jobs: jobs?,
@@ -74,17 +77,7 @@ fn server(raw: &file::Server, findings: &mut Findings) -> Option<Server> {
         "" => None,
         url => web_url("server.public_url", url, findings),
     };
-    let networks = raw.trusted_proxies.iter().enumerate();
-    let trusted_proxies = networks
-        .filter_map(|(index, text)| {
-            let network = network(text);
-            if network.is_none() {
-                let hint = "write an address such as 10.0.0.1, or a network such as 10.0.0.0/8";
-                findings.add(format!("server.trusted_proxies[{index}]"), "is no IP address or network", hint);
-            }
-            network
-        })
-        .collect();
+    let trusted_proxies = networks("server.trusted_proxies", &raw.trusted_proxies, findings);
     let shutdown_timeout = seconds("server.shutdown_timeout", raw.shutdown_timeout, findings);
     let connections = whole("server.connections", raw.connections, findings);
     let header_timeout = seconds("server.header_timeout", raw.header_timeout, findings);
@@ -115,19 +108,6 @@ fn store(raw: &file::Store, findings: &mut Findings) -> Option<Store> {
         let hint = "write sqlite:PATH, such as sqlite:tsunagi.db, or postgres://user:password@host/database";
         findings.add("store.url", "names no SQLite or PostgreSQL database", hint);
     }
-    let folder = raw.media.strip_prefix("file:").filter(|path| !path.is_empty());
-    let bucket = raw.media.strip_prefix("s3://").filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
-    let media = match (folder, bucket) {
-        (Some(path), _) => Media::Folder(path.into()),
-        (None, Some(rest)) => {
-            let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-            Media::Bucket { name: name.to_owned(), prefix: prefix.trim_end_matches('/').to_owned() }
-        }
-        (None, None) => {
-            findings.add("store.media", "names no folder or bucket", "write file:PATH or s3://bucket/prefix");
-            return None;
-        }
-    };
     let lease = seconds("store.lease", raw.lease, findings);
     let connections = whole("store.connections", raw.connections, findings);
     let ingest_queue = whole("store.ingest_queue", raw.ingest_queue, findings);
@@ -136,7 +116,6 @@ fn store(raw: &file::Store, findings: &mut Findings) -> Option<Store> {
     let purge_pause = whole("store.purge_pause_ms", raw.purge_pause_ms, findings);
     Some(Store {
         url: raw.url.clone().into(),
-        media,
         lease: lease?,
         connections: u32::try_from(connections?).unwrap_or(u32::MAX),
         ingest_queue: size(ingest_queue?),
@@ -144,6 +123,78 @@ fn store(raw: &file::Store, findings: &mut Findings) -> Option<Store> {
         purge_rows: size(purge_rows?),
         purge_pause: Duration::from_millis(purge_pause?),
     })
+}
+
+/// `[media]`, and `media` of `[store]`.
+fn media(place: &str, raw: &file::Media, findings: &mut Findings) -> Option<Media> {
+    let folder = place.strip_prefix("file:").filter(|path| !path.is_empty());
+    let bucket = place.strip_prefix("s3://").filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    let place = match (folder, bucket) {
+        (Some(path), _) => Some(Place::Folder(path.into())),
+        (None, Some(rest)) => Some(bucket_of(rest, raw, findings)),
+        (None, None) => {
+            findings.add("store.media", "names no folder or bucket", "write file:PATH or s3://bucket/prefix");
+            None
+        }
+    };
+    let networks = networks("media.private_networks", &raw.private_networks, findings);
+    let max_bytes = whole("media.max_bytes", raw.max_bytes, findings);
+    let fetch_timeout = seconds("media.fetch_timeout", raw.fetch_timeout, findings);
+    let fetch_patience = seconds("media.fetch_patience", raw.fetch_patience, findings);
+    let link_lifetime = whole("media.link_lifetime", raw.link_lifetime, findings);
+    let downloads = whole("media.downloads", raw.downloads, findings);
+    let timeout = seconds("media.s3_timeout", raw.s3_timeout, findings);
+    Some(Media {
+        place: place?,
+        max_bytes: max_bytes?,
+        fetch_timeout: fetch_timeout?,
+        fetch_patience: fetch_patience?,
+        private_networks: networks,
+        link_lifetime: link_lifetime?,
+        downloads: size(downloads?),
+        ffmpeg: Some(raw.ffmpeg.clone()).filter(|program| !program.is_empty()),
+        timeout: timeout?,
+    })
+}
+
+fn bucket_of(rest: &str, raw: &file::Media, findings: &mut Findings) -> Place {
+    let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    let endpoint = match raw.s3_endpoint.as_str() {
+        "" => None,
+        url => web_url("media.s3_endpoint", url, findings)
+            .map(|url| url.as_str().trim_end_matches('/').to_owned()),
+    };
+    let hint = "write the key that the storage service gave for this bucket";
+    required("media.s3_access_key", &raw.s3_access_key, hint, findings);
+    required("media.s3_secret_key", &raw.s3_secret_key, hint, findings);
+    required(
+        "media.s3_region",
+        &raw.s3_region,
+        "write the bucket's region; us-east-1 fits where there is none",
+        findings,
+    );
+    Place::Bucket(Bucket {
+        name: name.to_owned(),
+        prefix: prefix.trim_end_matches('/').to_owned(),
+        endpoint,
+        region: raw.s3_region.clone(),
+        access_key: raw.s3_access_key.clone(),
+        secret_key: raw.s3_secret_key.clone().into(),
+        path_style: raw.s3_path_style,
+    })
+}
+
+/// Addresses and networks of a list.
+fn networks(key: &str, texts: &[String], findings: &mut Findings) -> Vec<Network> {
+    let networks = texts.iter().enumerate().filter_map(|(index, text)| {
+        let network = network(text);
+        if network.is_none() {
+            let hint = "write an address such as 10.0.0.1, or a network such as 10.0.0.0/8";
+            findings.add(format!("{key}[{index}]"), "is no IP address or network", hint);
+        }
+        network
+    });
+    networks.collect()
 }
 
 fn calls(raw: &file::Calls, findings: &mut Findings) -> Option<Calls> {
@@ -184,7 +235,15 @@ fn desk(raw: &file::Desk, findings: &mut Findings) -> Option<Desk> {
     let idle = seconds("desk.conversation_idle", raw.conversation_idle, findings);
     let grace = seconds("desk.agent_grace", raw.agent_grace, findings);
     let poll = seconds("desk.agent_poll", raw.agent_poll, findings);
-    Some(Desk { conversation_idle: idle?, agent_grace: grace?, agent_poll: poll? })
+    let every = seconds("desk.reconcile_every", raw.reconcile_every, findings);
+    let max_age = seconds("desk.reconcile_max_age", raw.reconcile_max_age, findings);
+    Some(Desk {
+        conversation_idle: idle?,
+        agent_grace: grace?,
+        agent_poll: poll?,
+        reconcile_every: every?,
+        reconcile_max_age: max_age?,
+    })
 }
 
 fn windows(raw: &file::Windows, findings: &mut Findings) -> Option<Windows> {
@@ -321,6 +380,7 @@ fn account(at: &str, raw: &file::Account, findings: &mut Findings) -> Option<Acc
     whole(&key("retention_messages"), raw.retention_messages, findings)?;
     whole(&key("retention_inbox"), raw.retention_inbox, findings)?;
     whole(&key("retention_attempts"), raw.retention_attempts, findings)?;
+    whole(&key("retention_media"), raw.retention_media, findings)?;
     let replies = [("customer-service", Reply::CustomerService), ("passive", Reply::Passive)];
     let reply = one_of(&key("reply"), &raw.reply, &replies, findings);
     let passive_hold = seconds(&key("passive_hold"), raw.passive_hold, findings);
@@ -333,6 +393,16 @@ fn account(at: &str, raw: &file::Account, findings: &mut Findings) -> Option<Acc
     let text = |given: &Option<String>, default: &str| {
         Some(given.clone().unwrap_or_else(|| default.to_owned())).filter(|text| !text.is_empty())
     };
+    for (scene, words) in &raw.greetings {
+        if words.is_empty() || words.len() > wechat::MAX_TEXT {
+            let what = format!("the text for {scene:?} is empty or longer than {} bytes", wechat::MAX_TEXT);
+            findings.add(
+                key("greetings"),
+                what,
+                "WeChat takes one text; leave a scene out to send the welcome",
+            );
+        }
+    }
     Some(Account {
         id: raw.id.clone(),
         app_id: raw.app_id.clone(),
@@ -356,6 +426,8 @@ fn account(at: &str, raw: &file::Account, findings: &mut Findings) -> Option<Acc
         welcome: text(&raw.welcome, texts::welcome(language)),
         waiting: text(&raw.waiting, texts::waiting(language)),
         away: text(&raw.away, texts::away(language)),
+        greetings: raw.greetings.clone(),
+        call_keys: raw.call_keys.clone(),
     })
 }
 

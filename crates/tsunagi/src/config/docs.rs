@@ -66,6 +66,7 @@ fn row(section: &str, key: &str, kind: Option<Kind>, value: &str, said: &str) ->
         Some(Kind::Number) => "number".to_owned(),
         Some(Kind::Flag) => "true or false".to_owned(),
         Some(Kind::List) => "list of texts".to_owned(),
+        Some(Kind::Table) => "table of texts".to_owned(),
         Some(Kind::Text) | None => "text".to_owned(),
     };
     let secret =

@@ -95,6 +95,10 @@ fn parse(kind: Kind, value: &str) -> Option<toml::Value> {
             let mut table = format!("list = {value}").parse::<toml::Table>().ok()?;
             table.remove("list").filter(|list| kind.fits(list))?
         }
+        Kind::Table => {
+            let mut table = format!("table = {value}").parse::<toml::Table>().ok()?;
+            table.remove("table").filter(|table| kind.fits(table))?
+        }
         Kind::List => {
             let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
             toml::Value::Array(items.map(|item| toml::Value::String(item.to_owned())).collect())

@@ -4,10 +4,12 @@
 //! the test of `example.toml` all read the keys from there, so that a key is declared in this file alone.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Keys that hold a secret. Each has a twin `…_file`, which names a file that holds the value instead.
-pub(super) const SECRETS: [(&str, &str); 9] = [
+pub(super) const SECRETS: [(&str, &str); 10] = [
     ("store", "url"),
+    ("media", "s3_secret_key"),
     ("im", "secret_key"),
     ("im", "callback_token"),
     ("im", "callback_secret"),
@@ -49,6 +51,12 @@ pub(super) const RANGES: &[Range] = &[
     range("store", "ingest_timeout", 1, 60, "seconds"),
     range("store", "purge_rows", 1, 10_000, "rows"),
     range("store", "purge_pause_ms", 1, 60_000, "milliseconds"),
+    range("media", "max_bytes", 1_048_576, 1_073_741_824, "bytes"),
+    range("media", "fetch_timeout", 1, 300, "seconds"),
+    range("media", "fetch_patience", 1, 3_600, "seconds"),
+    range("media", "link_lifetime", 0, 315_360_000, "seconds"),
+    range("media", "downloads", 1, 100_000, "downloads"),
+    range("media", "s3_timeout", 1, 300, "seconds"),
     range("im", "sdk_app_id", 1, i64::MAX, ""),
     range("im", "rate", 1, 1_000_000, "calls per second"),
     range("im", "signature_window", 0, 4_294_967_295, "seconds"),
@@ -61,6 +69,9 @@ pub(super) const RANGES: &[Range] = &[
     range("desk", "conversation_idle", 60, 31_536_000, "seconds"),
     range("desk", "agent_grace", 0, 86_400, "seconds"),
     range("desk", "agent_poll", 1, 240, "seconds"),
+    range("desk", "reconcile_every", 1, 3_600, "seconds"),
+    // Beyond a day the keys of webhooks may be gone by which a message is known.
+    range("desk", "reconcile_max_age", 60, 86_400, "seconds"),
     range("windows", "message_replies", 0, 1_000, "messages"),
     range("windows", "message_seconds", 0, 31_536_000, "seconds"),
     range("windows", "menu_replies", 0, 1_000, "messages"),
@@ -77,6 +88,7 @@ pub(super) const RANGES: &[Range] = &[
     range("account", "retention_messages", 0, 36_500, "days"),
     range("account", "retention_inbox", 0, 36_500, "days"),
     range("account", "retention_attempts", 0, 36_500, "days"),
+    range("account", "retention_media", 0, 36_500, "days"),
 ];
 
 #[derive(Default, Serialize, Deserialize)]
@@ -84,6 +96,7 @@ pub(super) const RANGES: &[Range] = &[
 pub(super) struct File {
     pub(super) server: Server,
     pub(super) store: Store,
+    pub(super) media: Media,
     pub(super) im: Im,
     pub(super) calls: Calls,
     pub(super) jobs: Jobs,
@@ -160,6 +173,44 @@ impl Default for Store {
 
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
+pub(super) struct Media {
+    pub(super) max_bytes: i64,
+    pub(super) fetch_timeout: i64,
+    pub(super) fetch_patience: i64,
+    pub(super) private_networks: Vec<String>,
+    pub(super) link_lifetime: i64,
+    pub(super) downloads: i64,
+    pub(super) ffmpeg: String,
+    pub(super) s3_endpoint: String,
+    pub(super) s3_region: String,
+    pub(super) s3_access_key: String,
+    pub(super) s3_secret_key: String,
+    pub(super) s3_path_style: bool,
+    pub(super) s3_timeout: i64,
+}
+
+impl Default for Media {
+    fn default() -> Media {
+        Media {
+            max_bytes: 104_857_600,
+            fetch_timeout: 20,
+            fetch_patience: 60,
+            private_networks: Vec::new(),
+            link_lifetime: 0,
+            downloads: 256,
+            ffmpeg: "ffmpeg".to_owned(),
+            s3_endpoint: String::new(),
+            s3_region: "us-east-1".to_owned(),
+            s3_access_key: String::new(),
+            s3_secret_key: String::new(),
+            s3_path_style: true,
+            s3_timeout: 30,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Im {
     pub(super) sdk_app_id: i64,
     pub(super) secret_key: String,
@@ -222,11 +273,19 @@ pub(super) struct Desk {
     pub(super) conversation_idle: i64,
     pub(super) agent_grace: i64,
     pub(super) agent_poll: i64,
+    pub(super) reconcile_every: i64,
+    pub(super) reconcile_max_age: i64,
 }
 
 impl Default for Desk {
     fn default() -> Desk {
-        Desk { conversation_idle: 172_800, agent_grace: 300, agent_poll: 30 }
+        Desk {
+            conversation_idle: 172_800,
+            agent_grace: 300,
+            agent_poll: 30,
+            reconcile_every: 300,
+            reconcile_max_age: 7_200,
+        }
     }
 }
 
@@ -310,10 +369,13 @@ pub(super) struct Account {
     pub(super) retention_messages: i64,
     pub(super) retention_inbox: i64,
     pub(super) retention_attempts: i64,
+    pub(super) retention_media: i64,
     /// `None`: the default text of the account's language. Empty: no reply.
     pub(super) welcome: Option<String>,
     pub(super) waiting: Option<String>,
     pub(super) away: Option<String>,
+    pub(super) greetings: BTreeMap<String, String>,
+    pub(super) call_keys: Vec<String>,
 }
 
 impl Default for Account {
@@ -340,9 +402,12 @@ impl Default for Account {
             retention_messages: 180,
             retention_inbox: 7,
             retention_attempts: 30,
+            retention_media: 30,
             welcome: None,
             waiting: None,
             away: None,
+            greetings: BTreeMap::new(),
+            call_keys: Vec::new(),
         }
     }
 }
@@ -354,6 +419,7 @@ impl Account {
             messages: days(self.retention_messages),
             inbox: days(self.retention_inbox),
             attempts: days(self.retention_attempts),
+            media: days(self.retention_media),
         }
     }
 }
@@ -366,6 +432,7 @@ pub(super) enum Kind {
     Number,
     Flag,
     List,
+    Table,
 }
 
 impl Kind {
@@ -376,6 +443,7 @@ impl Kind {
             Kind::Number => "a number, such as 0.1",
             Kind::Flag => "true or false",
             Kind::List => "a list of texts, such as [\"one\", \"two\"]",
+            Kind::Table => "a table of texts, such as { one = \"1\", two = \"2\" }",
         }
     }
 
@@ -386,6 +454,7 @@ impl Kind {
             Kind::Number => value.is_float() || value.is_integer(),
             Kind::Flag => value.is_bool(),
             Kind::List => value.as_array().is_some_and(|items| items.iter().all(toml::Value::is_str)),
+            Kind::Table => value.as_table().is_some_and(|table| table.values().all(toml::Value::is_str)),
         }
     }
 }
@@ -419,6 +488,7 @@ fn kind_of(default: &toml::Value) -> Kind {
         toml::Value::Float(_) => Kind::Number,
         toml::Value::Boolean(_) => Kind::Flag,
         toml::Value::Array(_) => Kind::List,
+        toml::Value::Table(_) => Kind::Table,
         _ => Kind::Text,
     }
 }

@@ -4,11 +4,6 @@
 //! defaults, `example.toml` explains them to people, `check` makes a [`Config`] of what was written.
 //! Relative paths begin at the working directory.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "public_url, media and reply belong to issues still to come")
-)]
-
 mod check;
 mod docs;
 mod environment;
@@ -22,7 +17,7 @@ mod texts;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use desk::Language;
@@ -52,6 +47,7 @@ const ENVIRONMENT_HINT: &str = "The environment goes over the file: `TSUNAGI__IM
 pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) store: Store,
+    pub(crate) media: Media,
     pub(crate) im: Im,
     pub(crate) calls: Calls,
     pub(crate) jobs: Jobs,
@@ -69,7 +65,7 @@ pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     /// Health, readiness and metrics.
     pub(crate) admin_listen: SocketAddr,
-    /// Under which the world reaches `listen`; none until media links are wanted.
+    /// Under which the world reaches `listen`. Without one, media are told in words.
     pub(crate) public_url: Option<Url>,
     pub(crate) trusted_proxies: Vec<Network>,
     /// How long requests and jobs may finish after a signal to stop.
@@ -97,6 +93,10 @@ pub(crate) struct Desk {
     pub(crate) agent_grace: Duration,
     /// How often IM is asked who is online.
     pub(crate) agent_poll: Duration,
+    /// From the end of one round over IM's history to the next.
+    pub(crate) reconcile_every: Duration,
+    /// An older message that is found there is not sent any more.
+    pub(crate) reconcile_max_age: Duration,
 }
 
 /// What WeChat allows, and when agents are warned of its end.
@@ -136,7 +136,6 @@ impl Network {
 pub(crate) struct Store {
     /// `sqlite:PATH` or `postgres://…`; secret, since it may hold a password.
     pub(crate) url: SecretString,
-    pub(crate) media: Media,
     /// How long a node holds a conversation's work without a sign of life; after that another takes it over.
     pub(crate) lease: Duration,
     /// To PostgreSQL, or readers of SQLite.
@@ -150,11 +149,26 @@ pub(crate) struct Store {
     pub(crate) purge_pause: Duration,
 }
 
-/// Where media is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Media {
-    Folder(PathBuf),
-    Bucket { name: String, prefix: String },
+/// Pictures, voices and files.
+#[derive(Debug, Clone)]
+pub(crate) struct Media {
+    /// Where they are kept.
+    pub(crate) place: ::media::Place,
+    pub(crate) max_bytes: u64,
+    /// For one download.
+    pub(crate) fetch_timeout: Duration,
+    /// How long a customer's file is waited for before words stand in for it.
+    pub(crate) fetch_patience: Duration,
+    /// Which addresses may be downloaded from although they are not public.
+    pub(crate) private_networks: Vec<Network>,
+    /// Seconds that a link is good for; 0 for as long as the file is kept.
+    pub(crate) link_lifetime: u64,
+    /// Files that are served at a time.
+    pub(crate) downloads: usize,
+    /// A program; none to convert nothing.
+    pub(crate) ffmpeg: Option<String>,
+    /// For the media store.
+    pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -208,6 +222,7 @@ pub(crate) struct Retention {
     pub(crate) messages: u64,
     pub(crate) inbox: u64,
     pub(crate) attempts: u64,
+    pub(crate) media: u64,
 }
 
 impl Default for Retention {
@@ -266,6 +281,10 @@ pub(crate) struct Account {
     pub(crate) waiting: Option<String>,
     /// Instead of `waiting` when no agent is online.
     pub(crate) away: Option<String>,
+    /// Scene of a QR code → passive reply to a follow or a scan by it.
+    pub(crate) greetings: std::collections::BTreeMap<String, String>,
+    /// Keys of menu items that open a conversation.
+    pub(crate) call_keys: Vec<String>,
 }
 
 impl Account {

@@ -153,11 +153,13 @@ fn gateway_config(clouds: &sim::Sim, folder: &Folder, ports: [u16; 2], language:
     format!(
         "[server]\nlisten = \"127.0.0.1:{listen}\"\nadmin_listen = \"127.0.0.1:{admin}\"\n\
          [log]\nformat = \"text\"\n\
-         [store]\nurl = {store}\n\
+         [store]\nurl = {store}\nmedia = {media}\n\
+         [media]\nprivate_networks = [\"127.0.0.0/8\"]\n\
          [im]\nsdk_app_id = {sdk_app_id}\nsecret_key = {secret_key}\nbase_url = {im_url}\ncallback_token = {callback_token}\n\
          [[account]]\nid = \"shop\"\napp_id = {app_id}\napp_secret = {app_secret}\ntoken = {token}\n\
          encoding_aes_key = {aes_key}\nbase_url = {wechat_url}\nlanguage = {language}\nagents = [{agents}]\n",
         store = text(&format!("sqlite:{}", folder.0.join("tsunagi.db").display())),
+        media = text(&format!("file:{}", folder.0.join("media").display())),
         sdk_app_id = im.sdk_app_id,
         secret_key = text(&im.secret_key),
         im_url = text(&clouds.im_url),

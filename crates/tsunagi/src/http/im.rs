@@ -37,6 +37,10 @@ impl Webhooks {
             return ok();
         }
         super::offset("im", raw_query, "RequestTime", self.clock.now_s());
+        if let Err(error) = self.bridge.close_gap().await {
+            tracing::error!(%error, command = opened.command, "a webhook could not be stored");
+            return self.lost(&opened);
+        }
         let span = trace::webhook("im", "", begun.elapsed());
         let arrival = {
             let _span = span.clone().attach();
@@ -47,19 +51,30 @@ impl Webhooks {
         // Whose it is, the lane that it went to knows.
         self.ended(&span, "im", "", inbox.as_str(), &ingested, begun);
         match ingested {
-            Ok(_) => {
+            Ok(ingested) => {
                 self.bridge.wake();
                 if let ::im::Webhook::StateChange(change) = &opened.webhook {
                     self.bridge.came_or_went(&change.info.user_id);
+                }
+                if let (true, ::im::Webhook::AfterSendMsg(sent)) = (ingested.new, &opened.webhook) {
+                    self.bridge.hint(&sent.message);
                 }
                 ok()
             }
             Err(error) => {
                 // IM repeats it where the console says so; otherwise the history tells later.
                 tracing::error!(%inbox, %error, command = opened.command, "a webhook could not be stored");
-                answer::status(StatusCode::SERVICE_UNAVAILABLE)
+                self.lost(&opened)
             }
         }
+    }
+
+    /// Answers a webhook that is not stored; what an agent said is looked for in the history.
+    fn lost(&self, opened: &::im::Opened) -> Response {
+        if matches!(opened.webhook, ::im::Webhook::AfterSendMsg(_)) {
+            self.bridge.lost_a_webhook();
+        }
+        answer::status(StatusCode::SERVICE_UNAVAILABLE)
     }
 
     fn path_secret_holds(&self, given: Option<&str>) -> bool {

@@ -2,13 +2,14 @@
 //!
 //! What the address does not prove to be a cloud's is refused before its body is kept. Others go through `body` (size and
 //! time), then to `wechat` or `im`, which let the protocol's crate verify them and the store keep them, and answer only
-//! then. `listener` accepts connections and ends them.
+//! then. `listener` accepts connections and ends them. `media` serves files.
 //! `/path` and `/path/` are the same, without a redirect: WeChat does not follow one (F17).
 
 mod answer;
 mod body;
 mod im;
 mod listener;
+mod media;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,7 @@ pub(crate) struct Webhooks {
     request_timeout: Duration,
     trusted_proxies: Vec<Network>,
     sources: Sources,
+    downloads: usize,
 }
 
 /// One Official Account's endpoint.
@@ -92,6 +94,7 @@ impl Webhooks {
             request_timeout,
             trusted_proxies,
             sources,
+            downloads: config.media.downloads,
         })
     }
 
@@ -119,8 +122,14 @@ impl Webhooks {
             router = router.route("/", get(verify_only).post(push_only));
         }
         let request_timeout = self.request_timeout;
+        let files = media::Files::new(self.bridge.clone(), self.downloads);
+        let files = Router::new()
+            .route("/media/{id}/{token}", get(media::unnamed).options(media::preflight))
+            .route("/media/{id}/{token}/{name}", get(media::named).options(media::preflight))
+            .with_state(files);
         router
             .with_state(Arc::new(self))
+            .merge(files)
             .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, request_timeout))
             .layer(CatchPanicLayer::custom(panicked))
     }

@@ -72,7 +72,7 @@ impl Desk {
         let config = config::load(path, std::env::vars_os())?;
         let (clock, entropy) = (clock(), entropy());
         let store = beside::open(&config, false, &clock, &entropy).await?;
-        let bridge = wiring::bridge(&config, store, clock, entropy)?;
+        let bridge = wiring::bridge(&config, store, clock, entropy).await?;
         Ok(Desk { config, bridge })
     }
 

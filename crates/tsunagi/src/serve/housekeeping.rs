@@ -3,7 +3,7 @@
 use crate::admin::Readiness;
 use bridge::Bridge;
 use desk::Clock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::Store;
 use tokio::sync::watch;
 
@@ -114,6 +114,69 @@ pub(super) async fn mailbox(bridge: Bridge, mut stop: watch::Receiver<bool>) {
             }
         };
         if wait(&mut stop, pause).await {
+            return;
+        }
+    }
+}
+
+/// Reads IM's history for what its webhooks did not bring: at once, and then every so often.
+pub(super) async fn reconcile(bridge: Bridge, every: Duration, mut stop: watch::Receiver<bool>) {
+    // Another node may have the turn, and may die with it.
+    let pause = (every / 4).clamp(Duration::from_millis(250), Duration::from_secs(30));
+    for number in 0.. {
+        let begun = Instant::now();
+        match bridge.reconcile(number).await {
+            Ok(Some(round)) => {
+                metrics::counter!("tsunagi_reconcile_rounds_total", "outcome" => "whole").increment(1);
+                metrics::gauge!("tsunagi_reconcile_round_seconds").set(begun.elapsed().as_secs_f64());
+                tracing::debug!(
+                    customers = round.customers,
+                    answers = round.answers,
+                    too_late = round.too_late,
+                    "IM's history was read"
+                );
+            }
+            Ok(None) => {}
+            Err(error) => {
+                metrics::counter!("tsunagi_reconcile_rounds_total", "outcome" => "failed").increment(1);
+                tracing::warn!(%error, "what IM's history holds could not be taken in");
+            }
+        }
+        tokio::select! {
+            () = bridge.round_wanted() => {}
+            () = tokio::time::sleep(pause) => {}
+            _ = stop.changed() => return,
+        }
+    }
+}
+
+/// Does what may fail and delays nothing.
+pub(super) async fn courtesies(bridge: Bridge, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = bridge.be_courteous() => {}
+            _ = stop.changed() => return,
+        }
+    }
+}
+
+/// Between two looks for files that are late.
+const LATE_MEDIA: Duration = Duration::from_secs(2);
+
+/// Fetches customers' files that did not come in time.
+pub(super) async fn late_media(bridge: Bridge, mut stop: watch::Receiver<bool>) {
+    loop {
+        let fetched = tokio::select! {
+            fetched = bridge.fetch_late_media() => fetched,
+            _ = stop.changed() => return,
+        };
+        match fetched {
+            Ok(0) => {}
+            // There may be more.
+            Ok(_) => continue,
+            Err(error) => tracing::warn!(%error, "late files could not be looked for"),
+        }
+        if wait(&mut stop, LATE_MEDIA).await {
             return;
         }
     }

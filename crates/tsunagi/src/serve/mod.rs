@@ -17,7 +17,7 @@ use bridge::{Bridge, Timing, Worker};
 use desk::{Clock, Entropy};
 use std::net::SocketAddr;
 use std::time::Duration;
-use store::{Options, Store};
+use store::{Options, Store, Woken};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -71,7 +71,11 @@ impl Gateway {
             conversation_idle: wiring::millis(config.desk.conversation_idle),
         };
         let store = Store::open(wiring::store_url(config), options, &clock, &entropy).await?;
-        let bridge = wiring::bridge(config, store.clone(), clock.clone(), entropy)?;
+        let woken = wake(&store, config, &clock).await?;
+        let bridge = wiring::bridge(config, store.clone(), clock.clone(), entropy).await?;
+        if woken.was_away_for() > REPEATED {
+            bridge.missed_a_push();
+        }
         bridge.learn_passive().await?;
         let (stop, stopped) = watch::channel(false);
         let readiness = Readiness::default();
@@ -89,6 +93,9 @@ impl Gateway {
             address: config.server.listen,
             source,
         })?;
+        if config.server.public_url.is_none() {
+            offer_files(&bridge, listener.address());
+        }
         let timing = Timing { lease: config.store.lease, poll: config.jobs.poll, lanes: config.jobs.lanes };
         for account in &config.accounts {
             crate::metrics::begin_account(&account.id);
@@ -101,6 +108,12 @@ impl Gateway {
             tokio::spawn(housekeeping::close_idle(bridge.clone(), config.desk.agent_poll, stopped.clone())),
             tokio::spawn(housekeeping::windows(bridge.clone(), config.desk.agent_poll, stopped.clone())),
             tokio::spawn(housekeeping::mailbox(bridge.clone(), stopped.clone())),
+            tokio::spawn(housekeeping::courtesies(bridge.clone(), stopped.clone())),
+            tokio::spawn(housekeeping::reconcile(
+                bridge.clone(),
+                config.desk.reconcile_every,
+                stopped.clone(),
+            )),
             tokio::spawn(housekeeping::watch_store(store.clone(), readiness, stopped.clone())),
             tokio::spawn(sources::keep(
                 bridge.clone(),
@@ -118,6 +131,12 @@ impl Gateway {
                 store.clone(),
                 clock.clone(),
                 vitals::names(config),
+                stopped.clone(),
+            )),
+            tokio::spawn(housekeeping::late_media(bridge.clone(), stopped.clone())),
+            tokio::spawn(retention::Purge::new(config).run_media(
+                bridge.clone(),
+                clock.clone(),
                 stopped.clone(),
             )),
             tokio::spawn(retention::Purge::new(config).run(store.clone(), clock.clone(), stopped.clone())),
@@ -156,6 +175,40 @@ impl Gateway {
         } else {
             tracing::info!("stopped");
         }
+    }
+}
+
+/// For so many milliseconds WeChat goes on offering a push that nobody took.
+const REPEATED: i64 = 8_000;
+
+/// Finds out whether the database is an older copy, and says so.
+async fn wake(store: &Store, config: &Config, clock: &Clock) -> Result<Woken, ServeError> {
+    let doubt_after = wiring::millis(config.desk.reconcile_max_age);
+    let woken = store.wake(clock.now(), doubt_after).await?;
+    let why = match woken {
+        Woken::New | Woken::AsLeft(_) => return Ok(woken),
+        Woken::Restored => "its mark, or the server's, is that of a newer state".to_owned(),
+        Woken::InDoubt(silent) => {
+            format!(
+                "it was silent for {} minutes, and nothing shows that it is the newest state",
+                silent / 60_000
+            )
+        }
+    };
+    metrics::counter!("tsunagi_alarms_total", "what" => "store_restored").increment(1);
+    tracing::error!(
+        why,
+        "the database counts as restored from a backup: what waited in it, and what agents said before now, is not sent on our own; they are told"
+    );
+    Ok(woken)
+}
+
+/// Without a public address: on this machine itself, links that begin with the listener's own are as good.
+fn offer_files(bridge: &Bridge, listener: SocketAddr) {
+    if listener.ip().is_loopback() {
+        bridge.set_public_url(&format!("http://{listener}"));
+    } else {
+        tracing::warn!("server.public_url is not set: pictures, voices and files are told in words only");
     }
 }
 

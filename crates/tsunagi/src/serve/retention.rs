@@ -1,9 +1,10 @@
-//! What is old goes: webhooks, messages, closed conversations and the record of calls, each account by its own
+//! What is old goes: webhooks, messages, closed conversations, the record of calls and files, each account by its own
 //! retention. Accounts that are not configured any more go by the default.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bridge::Bridge;
 use desk::{Clock, Millis};
 use store::{Mark, Old, Store};
 use tokio::sync::watch;
@@ -45,6 +46,44 @@ impl Purge {
                 return;
             }
         }
+    }
+
+    /// The same for files, whose bytes are elsewhere.
+    pub(super) async fn run_media(self, bridge: Bridge, clock: Clock, mut stop: watch::Receiver<bool>) {
+        loop {
+            match self.sweep_media(&bridge, &clock, &mut stop).await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, kind = "media", "old files could not be purged"),
+            }
+            if wait(&mut stop, PERIOD).await {
+                return;
+            }
+        }
+    }
+
+    async fn sweep_media(
+        &self,
+        bridge: &Bridge,
+        clock: &Clock,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<bool, store::Error> {
+        let known = bridge.store().read(|tx| Box::pin(async move { tx.accounts_with_media().await })).await?;
+        for account in known {
+            let retention = self.of.get(&account).copied().unwrap_or_default();
+            let Some(before) = since(clock, retention.media) else { continue };
+            loop {
+                let removed = bridge.purge_media(&account, before, self.rows).await?;
+                if removed == 0 {
+                    break;
+                }
+                metrics::counter!("tsunagi_purged_total", "kind" => "media").increment(removed as u64);
+                if wait(stop, self.pause).await {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(*stop.borrow())
     }
 
     /// One sweep over all accounts; true when it is time to stop.

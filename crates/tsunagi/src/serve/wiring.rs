@@ -2,8 +2,9 @@
 
 use super::ServeError;
 use crate::config::{Account, Config, OnUnsubscribe, Reply};
-use bridge::{Bridge, Hours, Patience, Settings};
+use bridge::{Bridge, Hours, MediaSettings, Patience, Reconciling, Settings};
 use desk::{Clock, Entropy};
+use media::{Fetcher, Ffmpeg, Objects};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ pub(super) fn store_url(config: &Config) -> &str {
     config.store.url.expose_secret()
 }
 
-pub(crate) fn bridge(
+pub(crate) async fn bridge(
     config: &Config,
     store: Store,
     clock: Clock,
@@ -29,7 +30,7 @@ pub(crate) fn bridge(
     let accounts = config
         .accounts
         .iter()
-        .map(|account| account_of(account, &http, config.calls.timeout))
+        .map(|account| account_of(account, &http, config))
         .collect::<Result<Vec<_>, _>>()?;
     let hours = Hours { idle: millis(config.desk.conversation_idle), grace: millis(config.desk.agent_grace) };
     let sig = im::AdminSig::new(
@@ -46,14 +47,50 @@ pub(crate) fn bridge(
         answer: millis(config.jobs.answer_patience),
         call: config.calls.timeout,
     };
+    let reconciling =
+        Reconciling { every: config.desk.reconcile_every, max_age: millis(config.desk.reconcile_max_age) };
+    let media = media(config).await?;
     let settings = Settings {
         im_rate: config.im.rate,
         patience,
         hours,
         rules: config.windows.rules,
         warn_before: millis(config.windows.warn_before),
+        reconciling,
+        media,
     };
-    Ok(Bridge::new(store, accounts, im, settings, clock, entropy))
+    let bridge = Bridge::new(store, accounts, im, settings, clock, entropy).await?;
+    if let Some(url) = &config.server.public_url {
+        bridge.set_public_url(url.as_str());
+    }
+    Ok(bridge)
+}
+
+async fn media(config: &Config) -> Result<MediaSettings, ServeError> {
+    let media = &config.media;
+    let wiring = |error: &dyn std::fmt::Display| ServeError::Wiring(format!("store.media: {error}"));
+    let objects = Objects::open(&media.place, media.timeout).map_err(|error| wiring(&error))?;
+    let networks = media.private_networks.clone();
+    let allow = Arc::new(move |address| networks.iter().any(|network| network.contains(address)));
+    let fetcher = Fetcher::new(allow, config.calls.connect_timeout).map_err(|error| wiring(&error))?;
+    let ffmpeg = match &media.ffmpeg {
+        Some(program) => Ffmpeg::find(program).await,
+        None => None,
+    };
+    if ffmpeg.as_ref().is_none_or(|ffmpeg| !ffmpeg.makes_mp3()) {
+        tracing::warn!(
+            "no ffmpeg that makes MP3 was found: voices that the other side cannot play go as links"
+        );
+    }
+    Ok(MediaSettings {
+        objects,
+        fetcher,
+        ffmpeg,
+        max_bytes: media.max_bytes,
+        fetch_timeout: media.fetch_timeout,
+        fetch_patience: millis(media.fetch_patience),
+        link_lifetime: media.link_lifetime,
+    })
 }
 
 pub(crate) fn millis(span: Duration) -> i64 {
@@ -63,10 +100,11 @@ pub(crate) fn millis(span: Duration) -> i64 {
 fn account_of(
     account: &Account,
     http: &reqwest::Client,
-    timeout: Duration,
+    config: &Config,
 ) -> Result<bridge::Account, ServeError> {
-    let client = wechat::Client::with_timeout(http.clone(), account.base_url.as_str(), timeout)
-        .map_err(|error| ServeError::Wiring(format!("account {}: base_url: {error}", account.id)))?;
+    let client = wechat::Client::with_timeout(http.clone(), account.base_url.as_str(), config.calls.timeout)
+        .map_err(|error| ServeError::Wiring(format!("account {}: base_url: {error}", account.id)))?
+        .with_media_timeout(config.media.fetch_timeout);
     Ok(bridge::Account {
         id: account.id.clone(),
         app_id: account.app_id.clone(),
@@ -78,6 +116,8 @@ fn account_of(
             OnUnsubscribe::Delete => bridge::OnUnsubscribe::Delete,
             OnUnsubscribe::Keep => bridge::OnUnsubscribe::Keep,
         },
+        greetings: account.greetings.clone(),
+        call_keys: account.call_keys.clone(),
         welcome: account.welcome.clone().unwrap_or_default(),
         waiting: account.waiting.clone().unwrap_or_default(),
         away: account.away.clone().unwrap_or_default(),

@@ -10,6 +10,7 @@ mod commands;
 mod flows;
 #[cfg(feature = "faults")]
 mod kills;
+mod media;
 mod page;
 mod story;
 mod support;

@@ -167,6 +167,11 @@ impl Client {
         }
     }
 
+    /// Whether an address is one that [`Client::get_address`] would ask: for whoever downloads by other means.
+    pub fn knows_address(&self, address: &str) -> bool {
+        Url::parse(address.trim()).is_ok_and(|url| self.may_ask(&url))
+    }
+
     fn may_ask(&self, url: &Url) -> bool {
         let ours = url.origin() == self.base_url.origin();
         let theirs = url.domain().is_some_and(|host| {

@@ -102,6 +102,9 @@ async fn a_gateway_that_runs_as_it_should_has_no_fault() {
             "webhooks.verify",
             "webhooks.callback",
             "webhooks.forged",
+            "media.store",
+            "media.ffmpeg",
+            "media.links",
         ] {
             assert!(fine.iter().any(|name| name == wanted), "{wanted} is missing\n{}", ran.said());
         }
@@ -375,4 +378,30 @@ impl World {
         std::fs::write(self.folder.path().join("checked.toml"), text.replacen(old, new, 1)).unwrap();
         run(self.folder.path(), &["check", "--json", "--config", "checked.toml"]).await
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_cannot_be_kept_converted_or_opened_are_told() {
+    let desk = Desk::new(Engine::Sqlite).await;
+    let found = |ran: &Ran, level: &str, name: &str| {
+        let all = ran.found(level).into_iter();
+        all.filter(|[group, ..]| group == "media").any(|[_, found, ..]| found == name)
+    };
+    let ran = desk.check().await;
+    assert!(found(&ran, "ok", "store") && !desk.folder.path().join("media").exists(), "{}", ran.said());
+    // A file stands where the folder should be.
+    std::fs::write(desk.folder.path().join("media"), "x").unwrap();
+    let ran = desk.check().await;
+    assert!(found(&ran, "fault", "store"), "{}", ran.said());
+    let ran = desk
+        .check_with("[store]", "[media]\nffmpeg = \"/nowhere/ffmpeg\"\n[store]\nmedia = \"file:other\"")
+        .await;
+    assert!(found(&ran, "warning", "ffmpeg"), "{}", ran.said());
+    let open = "[server]\nlisten = \"0.0.0.0:18080\"\n[store]";
+    let ran = desk.check_with("[store]", open).await;
+    assert!(found(&ran, "fault", "links"), "{}", ran.said());
+    let bucket = "[media]\ns3_endpoint = \"http://127.0.0.1:1\"\ns3_access_key = \"k\"\ns3_secret_key = \"planted-s3\"\ns3_timeout = 1\n\
+                  [store]\nmedia = \"s3://bucket/x\"";
+    let ran = desk.check_with("[store]", bucket).await;
+    assert!(found(&ran, "fault", "store") && !ran.said().contains("planted-s3"), "{}", ran.said());
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod check_webhooks;
+mod erase;
 mod import;
 mod jobs;
 mod run;

@@ -150,8 +150,14 @@ async fn f23_a_push_in_json_is_read_like_xml_and_answered_in_kind() {
         world.agent_sees("引用「\"」と\\と😀").await;
         let location = json!({"MsgType": "location", "Location_X": 31.2, "Location_Y": "121.4", "Scale": 20, "Label": "人民広場"});
         world.control.push(&world.app_id(), OPENID, location).await.unwrap();
+        let place = json!({"Desc": "人民広場", "Latitude": 31.2, "Longitude": 121.4});
         world
-            .agent_sees("[位置] 人民広場\nhttps://apis.map.qq.com/uri/v1/marker?marker=coord:31.2,121.4&referer=tsunagi")
+            .line("the place never came", |line| {
+                line["cloud"] == "im"
+                    && line["kind"] == "delivered"
+                    && line["body"][0]["MsgType"] == "TIMLocationElem"
+                    && line["body"][0]["MsgContent"] == place
+            })
             .await;
     }
 }

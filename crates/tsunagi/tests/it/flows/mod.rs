@@ -5,10 +5,12 @@
 //! `seen.rs` what a test looks at afterwards.
 
 mod accounts;
+mod acts;
 mod admin;
 mod alarms;
 mod answers;
 mod console;
+mod courtesies;
 mod desk;
 mod desk_review;
 mod forged;
@@ -22,10 +24,12 @@ mod parking;
 mod passive;
 mod peers;
 mod proxy;
+mod reconcile;
 mod refusals;
 mod relay;
 mod repeats;
 mod reply_windows;
+mod restored;
 mod secrets;
 mod seen;
 mod shutdown;

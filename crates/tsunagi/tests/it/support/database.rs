@@ -133,6 +133,60 @@ impl Database {
         all
     }
 
+    /// Makes a copy of it, as it is now. No gateway may be running.
+    pub(crate) async fn backup(&self) -> String {
+        match &self.pool {
+            Pool::Sqlite(pool) => {
+                let copy = format!("{}.backup", self.url.trim_start_matches("sqlite:"));
+                self.execute_text(&format!("VACUUM INTO '{copy}'")).await;
+                pool.close().await;
+                copy
+            }
+            Pool::Postgres(pool) => {
+                let name = pool.connect_options().get_database().unwrap().to_owned();
+                pool.close().await;
+                server(&format!("CREATE DATABASE {name}_backup TEMPLATE {name}")).await;
+                format!("{name}_backup")
+            }
+        }
+    }
+
+    /// The same database once the copy has taken its place. No gateway may be running.
+    pub(crate) async fn restored(&self, copy: &str) -> Database {
+        match &self.pool {
+            Pool::Sqlite(pool) => {
+                pool.close().await;
+                let path = self.url.trim_start_matches("sqlite:");
+                for beside in ["-wal", "-shm"] {
+                    let _ = std::fs::remove_file(format!("{path}{beside}"));
+                }
+                std::fs::copy(copy, path).unwrap();
+            }
+            Pool::Postgres(pool) => {
+                let name = pool.connect_options().get_database().unwrap().to_owned();
+                pool.close().await;
+                server(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
+                server(&format!("CREATE DATABASE {name} TEMPLATE {copy}")).await;
+            }
+        }
+        self.again()
+    }
+
+    /// A new connection to it.
+    pub(crate) fn again(&self) -> Database {
+        let pool = match &self.pool {
+            Pool::Sqlite(pool) => {
+                let options = pool.connect_options().as_ref().clone();
+                Pool::Sqlite(SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options))
+            }
+            Pool::Postgres(pool) => {
+                let options = pool.connect_options().as_ref().clone();
+                Pool::Postgres(PgPoolOptions::new().max_connections(1).connect_lazy_with(options))
+            }
+        };
+        Database { url: self.url.clone(), pool }
+    }
+
     /// Gives a server its room back, when a story has ended well.
     pub(crate) async fn discard(&self) {
         if let Pool::Postgres(pool) = &self.pool {
@@ -145,4 +199,12 @@ impl Database {
             admin.close().await;
         }
     }
+}
+
+/// Something about databases as a whole.
+async fn server(sql: &str) {
+    let server = std::env::var("TSUNAGI_TEST_POSTGRES").unwrap();
+    let admin = PgPoolOptions::new().max_connections(1).connect(&server).await.unwrap();
+    sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&admin).await.unwrap();
+    admin.close().await;
 }

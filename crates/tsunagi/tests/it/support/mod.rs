@@ -32,6 +32,8 @@ pub(crate) struct Setup {
     pub(crate) im: String,
     /// Lines for the `[store]` table.
     pub(crate) store: String,
+    /// Lines for the `[media]` table.
+    pub(crate) media: String,
     pub(crate) agents: Vec<String>,
     /// Variables of the gateway's first process.
     pub(crate) env: Vec<(String, String)>,
@@ -49,6 +51,7 @@ impl Setup {
             account: String::new(),
             im: String::new(),
             store: String::new(),
+            media: String::new(),
             agents: vec![AGENT.to_owned()],
             env: Vec::new(),
             before: Vec::new(),
@@ -74,6 +77,13 @@ impl Setup {
     pub(crate) fn store(mut self, lines: &str) -> Setup {
         self.store.push_str(lines);
         self.store.push('\n');
+        self
+    }
+
+    /// Lines for the `[media]` table.
+    pub(crate) fn media(mut self, lines: &str) -> Setup {
+        self.media.push_str(lines);
+        self.media.push('\n');
         self
     }
 
@@ -135,6 +145,7 @@ impl World {
             "[server]\nlisten = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin_port}\"\n\
              [log]\nformat = \"text\"\nlevel = \"{}\"\n\
              [store]\nurl = \"{}\"\n{}\n\
+             [media]\nprivate_networks = [\"127.0.0.0/8\"]\n{}\n\
              [im]\nsdk_app_id = {}\nsecret_key = \"{}\"\nbase_url = \"{}\"\ncallback_token = \"{}\"\n{}\n\
              [[account]]\nid = \"shop\"\napp_id = \"{}\"\napp_secret = \"{}\"\ntoken = \"{}\"\n\
              encoding_aes_key = \"{key}\"\nbase_url = \"{}\"\nlanguage = \"zh\"\nagents = {:?}\n\
@@ -143,6 +154,7 @@ impl World {
             if output::is_kept() { "trace" } else { "debug,hyper=info,sqlx=info" },
             database.url,
             setup.store,
+            setup.media,
             app.sdk_app_id,
             app.secret_key,
             clouds.im_url,

@@ -1,0 +1,450 @@
+//! A file is fetched while its lane waits: a customer's as the first step of its relay, an agent's as the first step of its
+//! answer. Every try may be repeated without harm; what was fetched is kept before anything says so.
+
+use std::time::Duration;
+
+use desk::words::{no_link, not_loaded, still_loading};
+use desk::{Content, DeliveryState, Language, Millis, Reason, Shape};
+use media::{FetchError, ObjectsError, TempFile};
+use secrecy::SecretString;
+use store::{Delivery, Error, Job, MediaRow, MediaState, Tx, faults};
+use wechat::{CallError, Download, Fault};
+
+use super::prepare::{Brought, Prepared, Sent};
+use super::{Source, count, object_key, words_for};
+use crate::worker::{Held, Step};
+use crate::{Account, Bridge};
+
+/// The most that `media/get` is read of into memory, in bytes; WeChat's own limits are lower.
+const GET_BYTES: u64 = 32 * 1024 * 1024;
+/// How long an agent's file is tried for, before the agent is asked to send it again.
+const AGENT_PATIENCE: Millis = 600_000;
+
+/// Why a file is not there yet, or never will be.
+#[derive(Debug)]
+pub(super) struct Missing {
+    pub(super) is_final: bool,
+    pub(super) reason: Reason,
+    /// For the log: no address, no name.
+    pub(super) detail: String,
+}
+
+impl Missing {
+    fn later(detail: impl Into<String>) -> Missing {
+        Missing { is_final: false, reason: Reason::FileUnavailable, detail: detail.into() }
+    }
+
+    fn never(reason: Reason, detail: impl Into<String>) -> Missing {
+        Missing { is_final: true, reason, detail: detail.into() }
+    }
+}
+
+impl From<FetchError> for Missing {
+    fn from(error: FetchError) -> Missing {
+        let reason = match error {
+            FetchError::TooLarge(_) => Reason::MediaTooLarge,
+            _ => Reason::FileUnavailable,
+        };
+        Missing { is_final: error.is_final(), reason, detail: error.to_string() }
+    }
+}
+
+impl From<std::io::Error> for Missing {
+    fn from(error: std::io::Error) -> Missing {
+        Missing::later(format!("a temporary file: {error}"))
+    }
+}
+
+impl From<ObjectsError> for Missing {
+    fn from(error: ObjectsError) -> Missing {
+        Missing::later(error.to_string())
+    }
+}
+
+impl Bridge {
+    /// The first step of a relay whose delivery carries a file that has still to be fetched.
+    pub(crate) async fn fetch_for_agent(
+        &self,
+        held: &mut Held,
+        job: Job,
+        account: &Account,
+        delivery: &Delivery,
+        media: &str,
+    ) -> Result<Step, Error> {
+        let Some(row) = self.media_row(media).await? else {
+            return self.say_instead(held, delivery, None, not_loaded(account.language)).await;
+        };
+        let now = self.inner.clock.now();
+        let patience = self.inner.library.settings.fetch_patience;
+        let left = row.first_try_at.map_or(patience, |first| first + patience - now);
+        let brought = if left > 0 {
+            let limit =
+                Duration::from_millis(left.unsigned_abs()).min(self.inner.library.settings.fetch_timeout);
+            self.begin_fetch(held, media).await?;
+            held.renewing(self, self.fetch(account, &row, limit)).await?
+        } else {
+            Err(Missing::later("out of patience"))
+        };
+        match brought {
+            Ok(prepared) => self.keep_fetched(held, account, delivery, prepared, &row).await,
+            Err(missing) if missing.is_final => {
+                self.missed(account, media, &missing);
+                self.say_instead(held, delivery, Some(Lost(media.to_owned())), not_loaded(account.language))
+                    .await
+            }
+            Err(missing) => {
+                let waited = self.inner.clock.now() - row.first_try_at.unwrap_or(now);
+                if waited < patience {
+                    return self.put_off(held, &job, backoff(row.tries, 10_000).min(patience - waited)).await;
+                }
+                // The lane goes on with words; the file follows beside it when it comes.
+                tracing::warn!(
+                    account = account.id,
+                    media,
+                    detail = missing.detail,
+                    "a file does not come in time"
+                );
+                count(account, "fetch", "late", 0);
+                self.postpone(held, account.language, delivery, media).await
+            }
+        }
+    }
+
+    /// The first step of an answer: all files of its message, whichever part's turn it is, since an agent's links may be
+    /// good for a short time only.
+    pub(crate) async fn fetch_for_wechat(
+        &self,
+        held: &mut Held,
+        job: Job,
+        account: &Account,
+        delivery: &Delivery,
+        media: &str,
+    ) -> Result<Step, Error> {
+        let Some(row) = self.media_row(media).await? else {
+            return self.spoil(held, delivery, media, Reason::FileUnavailable).await;
+        };
+        self.begin_fetch(held, media).await?;
+        let limit = self.inner.library.settings.fetch_timeout;
+        match held.renewing(self, self.fetch(account, &row, limit)).await? {
+            Ok(prepared) => self.keep_fetched(held, account, delivery, prepared, &row).await,
+            Err(missing) => {
+                let waited = row.first_try_at.map_or(0, |first| self.inner.clock.now() - first);
+                if !missing.is_final && waited < AGENT_PATIENCE {
+                    return self.put_off(held, &job, backoff(row.tries, 60_000)).await;
+                }
+                self.missed(account, media, &missing);
+                self.spoil(held, delivery, media, missing.reason).await
+            }
+        }
+    }
+
+    /// A part of a message whose file has still to be fetched, with the file's id.
+    pub(crate) async fn wanted_part(&self, job: &Job) -> Result<Option<(Delivery, String)>, Error> {
+        let message = job.subject.clone();
+        let parts =
+            self.inner.store.read(move |tx| Box::pin(async move { tx.deliveries(&message).await })).await?;
+        Ok(parts.into_iter().find_map(|part| match (part.state, &part.content) {
+            (DeliveryState::Waiting, Some(Content::Wanted { media, .. })) => {
+                let media = media.clone();
+                Some((part, media))
+            }
+            _ => None,
+        }))
+    }
+
+    async fn media_row(&self, media: &str) -> Result<Option<MediaRow>, Error> {
+        let id = media.to_owned();
+        self.inner.store.read(move |tx| Box::pin(async move { tx.media(&id).await })).await
+    }
+
+    async fn begin_fetch(&self, held: &Held, media: &str) -> Result<(), Error> {
+        let (lane, id, now) = (held.lane.clone(), media.to_owned(), self.inner.clock.now());
+        let begun = self.inner.store.write(move |tx| {
+            Box::pin(async move {
+                tx.fence(&lane).await?;
+                tx.try_media(&id, now).await
+            })
+        });
+        begun.await
+    }
+
+    pub(super) fn missed(&self, account: &Account, media: &str, missing: &Missing) {
+        tracing::warn!(account = account.id, media, detail = missing.detail, "a file will not come");
+        count(account, "fetch", "lost", 0);
+    }
+
+    /// Fetches a file, makes it fit for the other side and keeps it in the media store.
+    pub(super) async fn fetch(
+        &self,
+        account: &Account,
+        row: &MediaRow,
+        limit: Duration,
+    ) -> Result<Prepared, Missing> {
+        let source: Source = serde_json::from_str(&row.source)
+            .map_err(|_| Missing::never(Reason::FileUnavailable, "its source cannot be read"))?;
+        let begun = self.bring(account, source.clone(), limit);
+        let brought = match tokio::time::timeout(limit + Duration::from_secs(1), begun).await {
+            Ok(brought) => brought?,
+            Err(_) => return Err(Missing::later("the download took too long")),
+        };
+        faults::point("media.after_download");
+        count(account, "fetch", "ok", brought.file.size());
+        let prepared = match source {
+            Source::Wechat { .. } => self.prepare_for_agent(&row.id, brought).await?,
+            Source::Im { .. } => self.prepare_for_wechat(&row.id, brought).await?,
+        };
+        for made in &prepared.files {
+            self.objects().put(&object_key(&account.id, &made.id), &made.file).await?;
+        }
+        faults::point("media.after_put");
+        Ok(prepared)
+    }
+
+    async fn bring(&self, account: &Account, source: Source, limit: Duration) -> Result<Brought, Missing> {
+        let most = self.inner.library.settings.max_bytes;
+        match source {
+            Source::Wechat { shape, media_id, better, address, still } => {
+                let mut found = Err(Missing::never(Reason::FileUnavailable, "it has no media_id"));
+                for id in better.iter().chain([&media_id]).filter(|id| !id.is_empty()) {
+                    found = self.get_media(account, id, limit).await;
+                    if found.is_ok() {
+                        break;
+                    }
+                }
+                // Accounts without this permission, and whatever else goes wrong there.
+                if let (Err(first), Some(address)) = (&found, &address) {
+                    tracing::debug!(
+                        account = account.id,
+                        detail = first.detail,
+                        "media/get failed; trying PicUrl"
+                    );
+                    found = match self.ask_wechat(account, address, most, limit).await {
+                        Ok(file) => Ok(file),
+                        Err(second) if first.is_final => Err(second),
+                        Err(_) => found,
+                    };
+                }
+                let file = found?;
+                let still = match still.filter(|id| !id.is_empty()) {
+                    Some(id) => {
+                        self.get_media(account, &id, limit).await.ok().and_then(|file| file.bytes().ok())
+                    }
+                    None => None,
+                };
+                Ok(Brought { file, sent: Sent { still, shape, name: String::new(), seconds: None } })
+            }
+            Source::Im { shape, address, still, name, seconds } => {
+                let fetcher = &self.inner.library.settings.fetcher;
+                let file = fetcher.fetch(&address, most, limit).await?;
+                let still = match still.filter(|address| !address.is_empty()) {
+                    Some(address) => {
+                        let still = fetcher.fetch(&address, GET_BYTES, limit).await;
+                        still.ok().and_then(|file| file.bytes().ok())
+                    }
+                    None => None,
+                };
+                let name = if shape == Shape::File { desk::content::file_name(&name) } else { String::new() };
+                Ok(Brought { file, sent: Sent { still, shape, name, seconds } })
+            }
+        }
+    }
+
+    /// `media/get`; if WeChat refuses the token, once more with another.
+    async fn get_media(
+        &self,
+        account: &Account,
+        media_id: &str,
+        limit: Duration,
+    ) -> Result<TempFile, Missing> {
+        let token = self.inner.tokens.current(account).await;
+        let token = token.map_err(|trouble| Missing::later(trouble.detail))?;
+        let mut got = self.get_once(account, media_id, &token).await;
+        if matches!(&got, Err(CallError::Refused(code)) if wechat::verdict(code.code) == wechat::Verdict::Token)
+        {
+            let token = self.inner.tokens.instead_of(account, &token).await;
+            let token = token.map_err(|trouble| Missing::later(trouble.detail))?;
+            got = self.get_once(account, media_id, &token).await;
+        }
+        match got {
+            Ok(Download::File(file)) => Ok(TempFile::of(&file.bytes)?),
+            Ok(Download::Address(address)) => {
+                self.ask_wechat(account, &address, self.inner.library.settings.max_bytes, limit).await
+            }
+            Err(CallError::Refused(code)) => {
+                let detail = format!("media/get: {}", code.code);
+                let again = matches!(
+                    wechat::verdict(code.code),
+                    wechat::Verdict::Retry | wechat::Verdict::Slow | wechat::Verdict::Token
+                );
+                Err(if again {
+                    Missing::later(detail)
+                } else {
+                    Missing::never(Reason::FileUnavailable, detail)
+                })
+            }
+            Err(CallError::Unclear(Fault::TooLarge)) => {
+                Err(Missing::never(Reason::MediaTooLarge, "media/get: the file is too large"))
+            }
+            Err(error) => Err(Missing::later(format!("media/get: {error}"))),
+        }
+    }
+
+    async fn get_once(
+        &self,
+        account: &Account,
+        media_id: &str,
+        token: &SecretString,
+    ) -> Result<Download, CallError> {
+        let most = GET_BYTES.min(self.inner.library.settings.max_bytes);
+        account.client.get_media(token, media_id, usize::try_from(most).unwrap_or(usize::MAX)).await
+    }
+
+    /// An address that WeChat gave: on WeChat's own hosts alone, and through the guard all the same.
+    async fn ask_wechat(
+        &self,
+        account: &Account,
+        address: &str,
+        most: u64,
+        limit: Duration,
+    ) -> Result<TempFile, Missing> {
+        if !account.client.knows_address(address) {
+            return Err(Missing::never(Reason::FileUnavailable, "the address is not WeChat's"));
+        }
+        Ok(self.inner.library.settings.fetcher.fetch(address, most, limit).await?)
+    }
+
+    /// Commits that a file is kept, and what the delivery carries from now on.
+    async fn keep_fetched(
+        &self,
+        held: &Held,
+        account: &Account,
+        delivery: &Delivery,
+        prepared: Prepared,
+        row: &MediaRow,
+    ) -> Result<Step, Error> {
+        let (content, body) =
+            self.say(account, &prepared.content, held.lane.direction == desk::Direction::In);
+        let (lane, id, row, now) =
+            (held.lane.clone(), delivery.id.clone(), row.clone(), self.inner.clock.now());
+        let files: Vec<_> = prepared.files.into_iter().map(|made| (made.id, made.about)).collect();
+        faults::point("media.before_kept");
+        let kept = self.inner.store.write(move |tx| {
+            Box::pin(async move {
+                tx.fence(&lane).await?;
+                keep_files(tx, &row, &files, now).await?;
+                tx.set_content(&id, content.as_ref(), &body).await
+            })
+        });
+        kept.await?;
+        faults::point("media.kept");
+        Ok(Step::Again)
+    }
+
+    /// What a delivery carries, and the words that stand for it. Without a public address an agent's client could open
+    /// nothing, and reads so.
+    pub(super) fn say(
+        &self,
+        account: &Account,
+        content: &Content,
+        to_agent: bool,
+    ) -> (Option<Content>, String) {
+        let words = words_for(account.language, content);
+        if to_agent && content.file().is_some() && !self.has_links() {
+            return (None, format!("{words}{}", no_link(account.language)));
+        }
+        (Some(content.clone()), words)
+    }
+
+    /// The lane goes on with words in place of the file.
+    async fn say_instead(
+        &self,
+        held: &Held,
+        delivery: &Delivery,
+        lost: Option<Lost>,
+        why: &'static str,
+    ) -> Result<Step, Error> {
+        let body = format!("{}{why}", delivery.body);
+        let (lane, id) = (held.lane.clone(), delivery.id.clone());
+        let said = self.inner.store.write(move |tx| {
+            Box::pin(async move {
+                tx.fence(&lane).await?;
+                if let Some(Lost(media)) = &lost {
+                    tx.lose_media(media).await?;
+                }
+                tx.set_content(&id, None, &body).await
+            })
+        });
+        said.await?;
+        Ok(Step::Again)
+    }
+
+    async fn postpone(
+        &self,
+        held: &Held,
+        language: Language,
+        delivery: &Delivery,
+        media: &str,
+    ) -> Result<Step, Error> {
+        let body = format!("{}{}", delivery.body, still_loading(language));
+        let (lane, id, media) = (held.lane.clone(), delivery.id.clone(), media.to_owned());
+        let now = self.inner.clock.now();
+        let said = self.inner.store.write(move |tx| {
+            Box::pin(async move {
+                tx.fence(&lane).await?;
+                tx.postpone_media(&media, now).await?;
+                tx.set_content(&id, None, &body).await
+            })
+        });
+        said.await?;
+        faults::point("media.postponed");
+        Ok(Step::Again)
+    }
+
+    /// The part fails when its turn comes, and the agent is told.
+    async fn spoil(
+        &self,
+        held: &Held,
+        delivery: &Delivery,
+        media: &str,
+        reason: Reason,
+    ) -> Result<Step, Error> {
+        let (lane, id, media) = (held.lane.clone(), delivery.id.clone(), media.to_owned());
+        let (body, now) = (delivery.body.clone(), self.inner.clock.now());
+        let spoiled = self.inner.store.write(move |tx| {
+            Box::pin(async move {
+                tx.fence(&lane).await?;
+                tx.lose_media(&media).await?;
+                tx.set_content(&id, None, &body).await?;
+                tx.spoil_delivery(&id, reason, now).await
+            })
+        });
+        spoiled.await?;
+        Ok(Step::Again)
+    }
+}
+
+/// A file that will not come.
+struct Lost(String);
+
+/// The files of a fetch, the original first: false if somebody else has settled it.
+pub(super) async fn keep_files(
+    tx: &mut Tx<'_>,
+    row: &MediaRow,
+    files: &[(String, store::MediaFile)],
+    now: Millis,
+) -> Result<bool, Error> {
+    let Some(((id, about), made)) = files.split_first() else { return Ok(false) };
+    let was = if row.state == MediaState::Late { MediaState::Late } else { MediaState::Wanted };
+    if !tx.keep_media(id, was, about).await? {
+        return Ok(false);
+    }
+    for (id, about) in made {
+        tx.add_media(&store::MediaId::from_text(id), row, about, now).await?;
+    }
+    Ok(true)
+}
+
+/// Doubles from a second.
+pub(super) fn backoff(tries: i64, most: Millis) -> Millis {
+    (1_000_i64 << tries.clamp(0, 20)).min(most)
+}

@@ -1,0 +1,89 @@
+//! After a known gap a customer's chats are read before an answer goes out that came after it: what was said in the gap
+//! goes first. Bounded in time, so that an IM that is away holds no answer for long.
+
+use super::look::Blind;
+use super::take::Gated;
+use crate::worker::{Held, Step};
+use crate::{Account, Bridge};
+use desk::Millis;
+use store::{Error, Job};
+
+/// How long an answer waits for the history at most, and between two tries, in milliseconds.
+const PATIENCE: Millis = 30_000;
+const AGAIN: Millis = 2_000;
+
+impl Bridge {
+    /// Looks for what was missed before the webhook at the head of this lane, if nobody did since the last gap. Gives the
+    /// step to take instead of going on.
+    pub(crate) async fn gate(
+        &self,
+        held: &mut Held,
+        job: &Job,
+        account: &Account,
+        said_s: i64,
+    ) -> Result<Option<Step>, Error> {
+        let (id, openid) = (account.id.clone(), held.lane.openid.clone());
+        let (since, chat) = self
+            .inner
+            .store
+            .read(move |tx| Box::pin(async move { Ok((tx.since().await?, tx.chat(&id, &openid).await?)) }))
+            .await?;
+        let Some(chat) = chat else { return Ok(None) };
+        if job.since < since.gap || chat.until("").is_some_and(|until| until >= since.gap) {
+            return Ok(None);
+        }
+        if self.inner.clock.now() - job.since > PATIENCE {
+            metrics::counter!("tsunagi_reconcile_skipped_total", "account" => account.id.clone())
+                .increment(1);
+            tracing::warn!(
+                account = account.id,
+                "IM's history cannot be read: an answer goes out, and what was missed before it goes out later"
+            );
+            return Ok(None);
+        }
+        held.before_call(self).await?;
+        let openid = held.lane.openid.clone();
+        let looked = self.look(&account.id, &openid, &chat, since, &account.agents, false);
+        // Shorter than the lease, whatever is read.
+        let look = match tokio::time::timeout(self.inner.patience.call, looked).await {
+            Ok(Ok(look)) => look,
+            Ok(Err(Blind::Store(error))) => return Err(error),
+            Ok(Err(Blind::Im(detail))) => return self.wait_for_history(held, job, account, &detail).await,
+            Err(_) => return self.wait_for_history(held, job, account, "time-out").await,
+        };
+        if look.went_back {
+            self.went_back().await?;
+            return Ok(Some(Step::Again));
+        }
+        let take = self.take_of(account, &openid, look, true);
+        let gated = Gated { lane: held.lane.clone(), job: job.clone(), said_s };
+        let taken = self
+            .inner
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let taken = take.keep(tx, Some(&gated)).await?;
+                    tx.fence(&gated.lane).await?;
+                    Ok(taken)
+                })
+            })
+            .await?;
+        self.report(account, taken);
+        Ok((taken.answers > 0).then_some(Step::Again))
+    }
+
+    async fn wait_for_history(
+        &self,
+        held: &Held,
+        job: &Job,
+        account: &Account,
+        detail: &str,
+    ) -> Result<Option<Step>, Error> {
+        tracing::debug!(
+            account = account.id,
+            detail,
+            "IM's history cannot be read now; an answer waits for it"
+        );
+        self.put_off(held, job, AGAIN).await.map(Some)
+    }
+}

@@ -1,0 +1,71 @@
+//! What a recall asks for: which message it is about, and what of it can still be withdrawn.
+
+use crate::sql::{Error, Tx, execute, row, rows};
+use desk::{Millis, Reason};
+
+impl Tx<'_> {
+    /// Who wrote a message, and under which MsgKey.
+    pub async fn message_key(&mut self, message: &str) -> Result<Option<(String, String)>, Error> {
+        Ok(row!(
+            self,
+            (String, String),
+            "SELECT author, source_key FROM message WHERE id = $1 AND author IS NOT NULL AND source_key IS NOT NULL",
+            message
+        )?)
+    }
+
+    /// UserIDs of every ghost that a customer ever had.
+    pub async fn ghosts_of(&mut self, account: &str, openid: &str) -> Result<Vec<String>, Error> {
+        let ghosts = rows!(
+            self,
+            (String,),
+            "SELECT user_id FROM ghost WHERE account = $1 AND openid = $2",
+            account,
+            openid
+        )?;
+        Ok(ghosts.into_iter().map(|(ghost,)| ghost).collect())
+    }
+
+    /// The message that an agent wrote under this MsgKey.
+    pub async fn message_by_key(
+        &mut self,
+        account: &str,
+        openid: &str,
+        author: &str,
+        msg_key: &str,
+    ) -> Result<Option<String>, Error> {
+        let found = row!(
+            self,
+            (String,),
+            "SELECT id FROM message WHERE account = $1 AND openid = $2 AND author = $3 AND source_key = $4",
+            account,
+            openid,
+            author,
+            msg_key
+        )?;
+        Ok(found.map(|(id,)| id))
+    }
+
+    /// Withdraws what of a message waits for the customer to write again and is not bound to a reply yet. Gives the
+    /// words of the first part of it.
+    pub async fn withdraw(&mut self, message: &str, now: Millis) -> Result<Option<String>, Error> {
+        let parked = rows!(
+            self,
+            (String, String),
+            "SELECT d.id, d.body FROM delivery d WHERE d.message = $1 AND d.state = 'parked' \
+               AND NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.delivery = d.id AND m.slot IS NOT NULL) ORDER BY d.part",
+            message
+        )?;
+        for (delivery, _) in &parked {
+            execute!(self, "DELETE FROM mailbox WHERE delivery = $1 AND slot IS NULL", delivery.as_str())?;
+            execute!(
+                self,
+                "UPDATE delivery SET state = 'failed', reason = $2, changed_at = $3 WHERE id = $1",
+                delivery.as_str(),
+                Reason::Recalled.as_str(),
+                now
+            )?;
+        }
+        Ok(parked.into_iter().next().map(|(_, body)| body))
+    }
+}

@@ -1,0 +1,218 @@
+//! Whether this database is the one that a gateway last worked with, or an older copy of it.
+//!
+//! A database that was restored from a backup still has on its lanes what was sent after the backup, so nothing from
+//! before may go out of it on our own. What tells: the store counts its beats, in the database and, a moment later, in a
+//! mark that lives outside of it (beside a SQLite file; on PostgreSQL the server's own identity of the tables). A mark
+//! that is ahead of the database says that the database went back. A store that has been silent for long and has no
+//! mark that agrees with it is in doubt, which counts as restored. What no mark can tell (the whole machine went back
+//! a short while) is the operator's to say: `tsunagi restored`.
+
+use crate::lane::NewJob;
+use crate::migrate::{meta, set_meta};
+use crate::open::{Pool, Store};
+use crate::sql::{Error, Tx, execute, row, rows};
+use desk::{Direction, Millis};
+use std::path::{Path, PathBuf};
+
+/// By how much the numbers of all customers' messages go up after a restore: what was sent after the backup had some of
+/// the next ones, and must not be taken for what is sent now.
+const SKIPPED_NUMBERS: i64 = 1_000_000;
+
+/// How a store was found at its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Woken {
+    /// It was created just now.
+    New,
+    /// As it was left, so many milliseconds ago.
+    AsLeft(Millis),
+    /// Its mark is ahead of it, or its tables are others: an older copy.
+    Restored,
+    /// It has been silent for so many milliseconds, and nothing shows that it is not an older copy.
+    InDoubt(Millis),
+}
+
+impl Woken {
+    /// For how many milliseconds nobody served it, as far as is known; of a new one nobody expected that.
+    pub fn was_away_for(self) -> Millis {
+        match self {
+            Woken::New => 0,
+            Woken::AsLeft(silent) => silent,
+            Woken::Restored | Woken::InDoubt(_) => Millis::MAX,
+        }
+    }
+}
+
+impl Store {
+    /// To be called once at the start, before webhooks are taken: finds out whether the database was restored, and keeps
+    /// that webhooks of IM may be missing. Silence of more than `doubt_after` ms without a mark counts as restored.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn wake(&self, now: Millis, doubt_after: Millis) -> Result<Woken, Error> {
+        let home = self.home().await;
+        let (id, mark) = (self.id().to_owned(), self.mark_path().and_then(|path| read_mark(&path)));
+        let woken = self
+            .write(move |tx| {
+                Box::pin(async move {
+                    let woken = tx.judge(&id, mark, home.as_deref(), doubt_after).await?;
+                    match woken {
+                        Woken::Restored | Woken::InDoubt(_) => tx.mark_restored(now).await?,
+                        Woken::New | Woken::AsLeft(_) => tx.record_gap(now).await?,
+                    }
+                    if let Some(home) = home {
+                        set_meta(tx, "home", &home).await?;
+                    }
+                    Ok(woken)
+                })
+            })
+            .await?;
+        self.beat().await?;
+        Ok(woken)
+    }
+
+    /// Says that this database was restored from a backup: nothing that waits in it, and nothing that was said before
+    /// `now`, is sent on our own.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn mark_restored(&self, now: Millis) -> Result<(), Error> {
+        self.write(move |tx| Box::pin(async move { tx.mark_restored(now).await })).await
+    }
+
+    /// Counts a beat, in the database and then in the mark.
+    pub(crate) async fn beat(&self) -> Result<(), Error> {
+        let beats = self
+            .write(move |tx| {
+                Box::pin(async move {
+                    execute!(
+                        tx,
+                        "UPDATE meta SET value = CAST((SELECT now FROM clock) AS TEXT) WHERE key = 'beat_at'"
+                    )?;
+                    let beats = row!(
+                        tx,
+                        (String,),
+                        "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'beats' RETURNING value"
+                    )?;
+                    Ok(beats.map_or(0, |(beats,)| beats.parse().unwrap_or(0)))
+                })
+            })
+            .await?;
+        if let Some(path) = self.mark_path() {
+            let text = format!("{} {beats}\n", self.id());
+            let written = tokio::task::spawn_blocking(move || write_mark(&path, &text)).await;
+            if let Ok(Err(error)) = written {
+                tracing::warn!(%error, "the mark beside the database cannot be written: a restored backup would be noticed later");
+            }
+        }
+        Ok(())
+    }
+
+    /// The mark's file.
+    fn mark_path(&self) -> Option<PathBuf> {
+        let Pool::Sqlite { readers, .. } = &self.pool else { return None };
+        let file = readers.connect_options().get_filename().to_owned();
+        let mut name = std::fs::canonicalize(&file).unwrap_or(file).into_os_string();
+        name.push(".mark");
+        Some(name.into())
+    }
+
+    /// What PostgreSQL itself says of where the tables are: cluster, timeline, database and table. A dump that is loaded,
+    /// and a recovery to a point in time, give others.
+    async fn home(&self) -> Option<String> {
+        let Pool::Postgres(pool) = &self.pool else { return None };
+        let tables = "SELECT d.oid::text || '/' || 'meta'::regclass::oid::text FROM pg_database d WHERE d.datname = current_database()";
+        let cluster = "SELECT s.system_identifier::text || '/' || c.timeline_id::text FROM pg_control_system() s, pg_control_checkpoint() c";
+        let (tables,): (String,) = sqlx::query_as(tables).fetch_one(pool).await.ok()?;
+        let cluster: Option<(String,)> = sqlx::query_as(cluster).fetch_one(pool).await.ok();
+        Some(format!("{}/{tables}", cluster.map_or_else(String::new, |(cluster,)| cluster)))
+    }
+}
+
+impl Tx<'_> {
+    async fn judge(
+        &mut self,
+        id: &str,
+        mark: Option<(String, i64)>,
+        home: Option<&str>,
+        doubt_after: Millis,
+    ) -> Result<Woken, Error> {
+        let beats: i64 = number(self, "beats").await?;
+        // By the database's clock, as leases.
+        let silent = row!(self, (i64,), "SELECT now FROM clock")?.map_or(0, |(now,)| now);
+        let silent = (silent - number(self, "beat_at").await?).max(0);
+        if beats == 0 {
+            return Ok(Woken::New);
+        }
+        let left_at = meta(self, "home").await?;
+        if let (Some(was), Some(is)) = (left_at.as_deref(), home) {
+            if was != is {
+                return Ok(Woken::Restored);
+            }
+        }
+        match mark {
+            Some((of, marked)) if of == id && marked > beats => Ok(Woken::Restored),
+            // The last beat's mark may not have been written any more.
+            Some((of, marked)) if of == id && beats - marked <= 1 => Ok(Woken::AsLeft(silent)),
+            _ if silent > doubt_after => Ok(Woken::InDoubt(silent)),
+            _ => Ok(Woken::AsLeft(silent)),
+        }
+    }
+
+    /// See [`Store::mark_restored`].
+    pub async fn mark_restored(&mut self, now: Millis) -> Result<(), Error> {
+        set_meta(self, "restored_at", &now.to_string()).await?;
+        self.record_gap(now).await?;
+        self.unpark_all(now).await?;
+        execute!(
+            self,
+            "UPDATE customer SET msg_seq = msg_seq + $1 WHERE msg_seq < 4000000000",
+            SKIPPED_NUMBERS
+        )?;
+        Ok(())
+    }
+}
+
+impl Tx<'_> {
+    /// What waited for its customer goes onto its lane, where it is found to be older than the restore, and told.
+    async fn unpark_all(&mut self, now: Millis) -> Result<(), Error> {
+        let parked = rows!(
+            self,
+            (String, String, String),
+            "SELECT DISTINCT m.account, m.openid, m.id FROM message m JOIN delivery d ON d.message = m.id \
+             WHERE d.state = 'parked' ORDER BY m.account, m.openid, m.id"
+        )?;
+        let job = |(account, openid, subject): (String, String, String)| NewJob {
+            account,
+            openid,
+            direction: Direction::Out,
+            kind: "answer",
+            subject,
+            note: None,
+            since: now,
+            trace: None,
+        };
+        execute!(self, "DELETE FROM mailbox")?;
+        execute!(self, "UPDATE delivery SET state = 'waiting' WHERE state = 'parked'")?;
+        let jobs: Vec<NewJob> = parked.into_iter().map(job).collect();
+        self.enqueue(&jobs).await
+    }
+}
+
+async fn number(tx: &mut Tx<'_>, key: &str) -> Result<i64, Error> {
+    Ok(meta(tx, key).await?.and_then(|value| value.parse().ok()).unwrap_or(0))
+}
+
+/// The store's id and its beats.
+fn read_mark(path: &Path) -> Option<(String, i64)> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let (id, beats) = text.trim().split_once(' ')?;
+    Some((id.to_owned(), beats.parse().ok()?))
+}
+
+/// Takes the place of the old one at once, or not at all.
+fn write_mark(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    std::fs::write(&new, text)?;
+    std::fs::rename(&new, path)
+}

@@ -114,14 +114,14 @@ async fn every_type_of_message_is_shown_with_its_fields() {
         control.say_only(APP, USER, "在吗").await.unwrap();
         let answer = call(&sim, &token, SEND, message(msg_type, content.clone())).await;
         assert_eq!(answer, json!({"errcode": 0, "errmsg": "ok"}), "{msg_type}");
-        let last = control.transcript(APP, USER).await.unwrap().pop().unwrap();
+        let last = last_sent(&control).await;
         assert_eq!((last.msg_type.as_str(), last.text), (msg_type, format!("[{msg_type}]")));
         assert_eq!(last.fields, Some(content));
     }
     let body = json!({"touser": USER, "msgtype": "text", "text": {"content": "您好"},
                       "customservice": {"kf_account": "agent01@myshop"}, "aimsgcontext": {"is_ai_msg": 1}});
     assert_eq!(call(&sim, &token, SEND, body).await["errcode"], 0);
-    let last = control.transcript(APP, USER).await.unwrap().pop().unwrap();
+    let last = last_sent(&control).await;
     assert_eq!(last.fields, Some(json!({"kf_account": "agent01@myshop", "note": "内容由第三方AI生成"})));
 }
 

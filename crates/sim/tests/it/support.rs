@@ -232,3 +232,11 @@ pub(crate) async fn eventually(so: impl Fn() -> bool) {
     };
     tokio::time::timeout(Duration::from_secs(5), patience).await.unwrap();
 }
+
+/// What the customer saw last of `custom/send`. (The notice of a push that nobody answers comes when it comes, so the
+/// last line of all may be that.)
+pub(crate) async fn last_sent(control: &Control) -> sim::Line {
+    let mut transcript = control.transcript(APP, USER).await.unwrap();
+    transcript.retain(|line| line.via == "custom_send");
+    transcript.pop().unwrap()
+}

@@ -74,12 +74,11 @@ async fn every_message_that_the_library_can_send_is_shown() {
     for message in messages {
         control.say_only(APP, USER, "在吗").await.unwrap();
         client.send(&token, USER, &message).await.unwrap();
-        let last = control.transcript(APP, USER).await.unwrap().pop().unwrap();
-        assert_eq!((last.via.as_str(), last.msg_type.as_str()), ("custom_send", message.name()));
+        assert_eq!(last_sent(&control).await.msg_type, message.name());
     }
     let sender = Sender { kf_account: Some("agent01@myshop".into()), made_by_ai: Some(true) };
     client.send_as(&token, USER, &Outgoing::Text { content: "您好".into() }, &sender).await.unwrap();
-    let last = control.transcript(APP, USER).await.unwrap().pop().unwrap();
+    let last = last_sent(&control).await;
     assert_eq!(last.fields.unwrap()["kf_account"], "agent01@myshop");
 
     client.typing(&token, USER, Typing::Start).await.unwrap();

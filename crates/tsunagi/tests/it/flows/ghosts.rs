@@ -97,7 +97,7 @@ async fn a_userid_that_im_deleted_within_three_months_raises_the_generation() {
         assert_eq!(world.opened(&writer, "on first use").await, format!("{writer}-2"));
         control.follow(&app_id, &follower).await.unwrap();
         world.drained().await;
-        assert_eq!(world.opened(&follower, "after a follow").await, format!("{follower}-2"));
+        assert_eq!(world.opened(&follower, "[a word after a follow]").await, format!("{follower}-2"));
         // And if it is deleted behind our back while it lives.
         delete_in_im(&world, &[&format!("{writer}-2")]).await;
         assert_eq!(world.opened(&writer, "behind our back").await, format!("{writer}-3"));

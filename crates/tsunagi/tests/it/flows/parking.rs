@@ -80,9 +80,9 @@ async fn f30_without_parking_it_fails_at_once() {
     let world = Setup::new(Engine::Sqlite).start().await;
     let ghost = world.opened(OPENID, "question").await;
     world.fault(Fault::once("wechat.custom_send", Kind::Errcode).value(45015)).await;
-    world.agent_says(&ghost, "too late").await;
-    world.notice("未送达：「too late」").await;
-    assert_eq!(world.ends("too late").await, "failed window_closed");
+    world.agent_says(&ghost, "[a word too late]").await;
+    world.notice("未送达：「[a word too late]」").await;
+    assert_eq!(world.ends("[a word too late]").await, "failed window_closed");
     assert_eq!(world.database.count("SELECT COUNT(*) FROM mailbox").await, 0);
 }
 

@@ -32,7 +32,7 @@ async fn f45_echoes_of_our_own_messages_go_nowhere() {
         assert_eq!(world.shown_to_agent(|text| text == "heard once").await, 1);
         // A notice is an echo as well.
         world.fault(Fault::once("wechat.custom_send", Kind::Errcode).value(45015)).await;
-        world.agent_says(&ghost, "too late").await;
+        world.agent_says(&ghost, "[a word too late]").await;
         world.notice("48小时").await;
         world.drained().await;
         assert_eq!(world.calls("wechat.custom_send").await.len(), 0);

@@ -92,7 +92,8 @@ fn url_password(url: &str) -> Option<&str> {
 fn collect_words(key: &str, value: &Value, openids: &mut BTreeSet<String>, texts: &mut BTreeSet<String>) {
     match value {
         Value::String(text) if key == "text" || key == "content" => {
-            let own = text.starts_with(SIGNATURE);
+            // Ours, and WeChat's own notice of a fault.
+            let own = text.starts_with(SIGNATURE) || text == sim::FAILURE_LINE;
             texts.extend(text.lines().filter(|line| !own && is_telling(line)).map(str::to_owned));
         }
         Value::String(text) if is_openid(text) => {

@@ -84,9 +84,9 @@ impl Store {
         let id = pool
             .write(move |tx| {
                 Box::pin(async move {
+                    tx.be_patient().await?;
                     if let Conn::Postgres(conn) = &mut tx.conn {
                         // One node migrates; the others wait for its commit.
-                        sqlx::query("SET LOCAL lock_timeout = '12s'").execute(&mut **conn).await?;
                         sqlx::query("SELECT pg_advisory_xact_lock(7835310)").execute(&mut **conn).await?;
                     }
                     migrate::migrate(tx).await?;

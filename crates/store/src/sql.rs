@@ -60,6 +60,16 @@ pub struct Tx<'c> {
     pub(crate) conn: Conn<'c>,
 }
 
+impl Tx<'_> {
+    /// At a start there is nobody who waits for this transaction: it outlives the locks of a node that stands still.
+    pub(crate) async fn be_patient(&mut self) -> Result<(), Error> {
+        if let Conn::Postgres(conn) = &mut self.conn {
+            sqlx::query("SET LOCAL lock_timeout = '12s'").execute(&mut **conn).await?;
+        }
+        Ok(())
+    }
+}
+
 impl std::fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Tx")

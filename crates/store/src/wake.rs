@@ -51,9 +51,10 @@ impl Store {
     pub async fn wake(&self, now: Millis, doubt_after: Millis) -> Result<Woken, Error> {
         let home = self.home().await;
         let (id, mark) = (self.id().to_owned(), self.mark_path().and_then(|path| read_mark(&path)));
-        let woken = self
+        let (woken, beats) = self
             .write(move |tx| {
                 Box::pin(async move {
+                    tx.be_patient().await?;
                     let woken = tx.judge(&id, mark, home.as_deref(), doubt_after).await?;
                     match woken {
                         Woken::Restored | Woken::InDoubt(_) => tx.mark_restored(now).await?,
@@ -62,11 +63,11 @@ impl Store {
                     if let Some(home) = home {
                         set_meta(tx, "home", &home).await?;
                     }
-                    Ok(woken)
+                    Ok((woken, tx.beat().await?))
                 })
             })
             .await?;
-        self.beat().await?;
+        self.mark(beats).await;
         Ok(woken)
     }
 
@@ -81,22 +82,12 @@ impl Store {
 
     /// Counts a beat, in the database and then in the mark.
     pub(crate) async fn beat(&self) -> Result<(), Error> {
-        let beats = self
-            .write(move |tx| {
-                Box::pin(async move {
-                    execute!(
-                        tx,
-                        "UPDATE meta SET value = CAST((SELECT now FROM clock) AS TEXT) WHERE key = 'beat_at'"
-                    )?;
-                    let beats = row!(
-                        tx,
-                        (String,),
-                        "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'beats' RETURNING value"
-                    )?;
-                    Ok(beats.map_or(0, |(beats,)| beats.parse().unwrap_or(0)))
-                })
-            })
-            .await?;
+        let beats = self.write(|tx| Box::pin(tx.beat())).await?;
+        self.mark(beats).await;
+        Ok(())
+    }
+
+    async fn mark(&self, beats: i64) {
         if let Some(path) = self.mark_path() {
             let text = format!("{} {beats}\n", self.id());
             let written = tokio::task::spawn_blocking(move || write_mark(&path, &text)).await;
@@ -104,7 +95,6 @@ impl Store {
                 tracing::warn!(%error, "the mark beside the database cannot be written: a restored backup would be noticed later");
             }
         }
-        Ok(())
     }
 
     /// The mark's file.
@@ -129,6 +119,16 @@ impl Store {
 }
 
 impl Tx<'_> {
+    async fn beat(&mut self) -> Result<i64, Error> {
+        execute!(self, "UPDATE meta SET value = CAST((SELECT now FROM clock) AS TEXT) WHERE key = 'beat_at'")?;
+        let beats = row!(
+            self,
+            (String,),
+            "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'beats' RETURNING value"
+        )?;
+        Ok(beats.map_or(0, |(beats,)| beats.parse().unwrap_or(0)))
+    }
+
     async fn judge(
         &mut self,
         id: &str,

@@ -71,7 +71,7 @@ impl ServeArgs {
         #[cfg(feature = "demo")]
         if let Some(file) = &self.demo_clock {
             crate::demo::end_with_the_demo();
-            return crate::demo::clock(file.clone());
+            return clock_moved_by(file.clone());
         }
         clock()
     }
@@ -228,30 +228,28 @@ fn from_now(seconds: i64) -> String {
     if seconds < 0 { format!("{count} {unit} ago") } else { format!("in {count} {unit}") }
 }
 
-/// The system's clock: the only place where the gateway reads it.
-#[expect(clippy::disallowed_methods, reason = "the edge of the process reads the clock for everybody")]
+/// The system's clock. A test moves it by naming a file in a variable; see [`clock_moved_by`].
 pub(crate) fn clock() -> Clock {
-    let ahead = ahead();
+    #[cfg(feature = "faults")]
+    if let Some(file) = std::env::var_os("TSUNAGI_CLOCK_AHEAD") {
+        return clock_moved_by(file.into());
+    }
+    Clock::new(system_ms)
+}
+
+/// The system's clock, moved by as many milliseconds as the file says, if it is there. The file is read each time: a push
+/// that was signed right after the clouds' clock was moved must be judged by the new time.
+pub(crate) fn clock_moved_by(file: PathBuf) -> Clock {
     Clock::new(move || {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)) + ahead()
+        let ahead = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse::<i64>().ok());
+        system_ms().saturating_add(ahead.unwrap_or(0))
     })
 }
 
-/// How far a test has moved this process's clock: by so many milliseconds as stand in the file that a variable names.
-#[cfg(feature = "faults")]
-fn ahead() -> impl Fn() -> i64 {
-    let file = std::env::var_os("TSUNAGI_CLOCK_AHEAD");
-    move || {
-        let kept = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
-        kept.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
-    }
-}
-
-/// Nobody moves this process's clock.
-#[cfg(not(feature = "faults"))]
-fn ahead() -> impl Fn() -> i64 {
-    || 0
+#[expect(clippy::disallowed_methods, reason = "the edge of the process reads the clock for everybody")]
+fn system_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// The system's randomness.

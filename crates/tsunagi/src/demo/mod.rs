@@ -8,7 +8,7 @@ mod follow;
 mod gateway;
 mod story;
 
-pub(crate) use follow::{clock, end_with_the_demo};
+pub(crate) use follow::end_with_the_demo;
 
 use crate::cli::Failure;
 use crate::config;

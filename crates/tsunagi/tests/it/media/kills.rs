@@ -24,7 +24,9 @@ async fn story(engine: Engine, point: &'static str) {
         Setup::new(engine).store("lease = 2").media(patience).env("TSUNAGI_KILL_AT", point).start().await;
     let ghost = world.customer_wrote().await;
     if late {
-        world.control.fault(Fault::lasting("wechat.media_get", Kind::Hang, 4_000)).await.unwrap();
+        for target in ["wechat.media_get", "wechat.download"] {
+            world.control.fault(Fault::lasting(target, Kind::Hang, 4_000)).await.unwrap();
+        }
     }
     let (hers, theirs) = (picture(70, 50, "jpg"), picture(40, 30, "png"));
     world
@@ -50,8 +52,14 @@ async fn story(engine: Engine, point: &'static str) {
     died |= revive(&mut world).await;
     world.agent_sends(&ghost, body).await;
     let begun = Instant::now();
+    let mut claimed = late;
     loop {
         died |= revive(&mut world).await;
+        if died && claimed {
+            // What the dead one had claimed beside its lane is free again after three minutes.
+            world.advance(180_000).await;
+            claimed = false;
+        }
         let open = world.database.count("SELECT COUNT(*) FROM job").await
             + world.database.count("SELECT COUNT(*) FROM media WHERE state IN ('wanted', 'late')").await;
         if open == 0 && died {

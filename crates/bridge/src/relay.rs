@@ -9,6 +9,7 @@ use crate::ghosts::Imported;
 use crate::worker::{Held, Step};
 use crate::{Account, Bridge, trace};
 use desk::delivery::{IM_BACKEND_TIMEOUT_MS, Past, after_relay};
+use desk::ghost::Replies;
 use desk::{Content, DeliveryState, Millis, Next, Reason, Tried};
 use std::time::Instant;
 use store::{AttemptId, Delivery, Error, GhostState, Job, Lane, Outcome, Tx, faults};
@@ -178,9 +179,15 @@ impl Bridge {
         held.before_call(self).await?;
         faults::point("relay.before_call");
         let started = Instant::now();
-        let replies = self.estimate(&account.id, &held.lane.openid).await.ok();
+        let replies = match self.is_passive(account) {
+            true => Replies::Passive,
+            false => {
+                let open = self.windows_left(&account.id, &held.lane.openid).await;
+                open.map_or(Replies::Unknown, Replies::Open)
+            }
+        };
         let request =
-            self.request(delivery).with_cloud_custom_data(desk::ghost::mark(&delivery.id, replies.as_ref()));
+            self.request(delivery).with_cloud_custom_data(desk::ghost::mark(&delivery.id, &replies));
         let call = self.inner.im.send_msg(&request, self.inner.entropy.u32(), self.inner.clock.now_s());
         let result = held.while_ours(call).await?;
         faults::point("relay.after_call");

@@ -6,7 +6,7 @@
 use crate::worker::Held;
 use crate::{Account, Bridge};
 use desk::Millis;
-use desk::window::{Action, Closed, Estimate, Rules, Verdict, Windows};
+use desk::window::{Action, Closed, Estimate, Open, Rules, Verdict, Windows};
 use desk::words::Notice;
 use std::sync::atomic::Ordering;
 use store::{Error, Lane, Tx};
@@ -128,13 +128,20 @@ impl Bridge {
 
     /// What may be sent to a customer now.
     pub(crate) async fn estimate(&self, account: &str, openid: &str) -> Result<Estimate, Error> {
-        let (account, openid) = (account.to_owned(), openid.to_owned());
-        let kept = self
-            .inner
-            .store
-            .read(move |tx| Box::pin(async move { tx.windows(&account, &openid).await }))
-            .await?;
+        let kept = self.kept_windows(account, openid).await?;
         Ok(self.known().estimate(kept, self.inner.clock.now()))
+    }
+
+    /// The windows of a customer that are open now.
+    pub(crate) async fn windows_left(&self, account: &str, openid: &str) -> Result<Vec<Open>, Error> {
+        let kept = self.kept_windows(account, openid).await?;
+        let known = self.known();
+        Ok(known.read(kept).open(&known.rules, self.inner.clock.now()))
+    }
+
+    async fn kept_windows(&self, account: &str, openid: &str) -> Result<Option<String>, Error> {
+        let (account, openid) = (account.to_owned(), openid.to_owned());
+        self.inner.store.read(move |tx| Box::pin(async move { tx.windows(&account, &openid).await })).await
     }
 
     /// The rules, and since when no push was missed.

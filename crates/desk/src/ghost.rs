@@ -5,7 +5,7 @@
 //! the openid itself is the first generation's UserID, and `openid-2`, `openid-3`, … follow after a
 //! deletion. Whatever does not fit gets a short digest; the way back is the table that keeps both.
 
-use crate::window::Estimate;
+use crate::window::Open;
 use sha2::{Digest, Sha256};
 
 const MAX_USER_ID: usize = 32;
@@ -44,13 +44,28 @@ pub fn is_ours(store: &str, sender: &str, seq: u32, random: u32) -> bool {
 }
 
 /// The mark that our messages carry in `CloudCustomData`, for our own eyes and for agents' clients that want to show
-/// how many replies are left: `{"tsunagi":1,"delivery":"…","replies":{"left":5,"until":1795658410000}}`.
-pub fn mark(delivery: &str, replies: Option<&Estimate>) -> String {
-    let replies = replies.and_then(|estimate| {
-        let (left, until) = (estimate.likely, estimate.until?);
-        Some(format!(",\"replies\":{{\"left\":{left},\"until\":{until}}}"))
-    });
-    format!("{{\"tsunagi\":1,\"delivery\":\"{delivery}\"{}}}", replies.unwrap_or_default())
+/// how an answer would go: `{"tsunagi":1,"delivery":"…","replies":[{"left":5,"until":1795658410000}]}` names each open
+/// window, `"replies":[]` says that none is open, and `"passive":true` that answers wait for the customer.
+pub fn mark(delivery: &str, replies: &Replies) -> String {
+    let replies = match replies {
+        Replies::Open(windows) => {
+            format!(",\"replies\":{}", serde_json::to_string(windows).unwrap_or_default())
+        }
+        Replies::Passive => ",\"passive\":true".to_owned(),
+        Replies::Unknown => String::new(),
+    };
+    format!("{{\"tsunagi\":1,\"delivery\":\"{delivery}\"{replies}}}")
+}
+
+/// How an answer to a customer would go now.
+#[derive(Debug, Clone)]
+pub enum Replies {
+    /// By `custom/send`, within these windows.
+    Open(Vec<Open>),
+    /// As the reply to the customer's next message alone.
+    Passive,
+    /// The store did not say.
+    Unknown,
 }
 
 /// Whether `CloudCustomData` carries the mark.
@@ -108,11 +123,11 @@ mod tests {
 
     #[test]
     fn f45_the_mark_is_recognised() {
-        assert!(is_marked(&mark("0190", None)));
-        let replies = Estimate { least: 5, most: Some(5), likely: 5, until: Some(7), open: true };
-        let mark = mark("0190", Some(&replies));
+        assert!(is_marked(&mark("0190", &Replies::Unknown)));
+        assert!(is_marked(&mark("0190", &Replies::Passive)));
+        let mark = mark("0190", &Replies::Open(vec![Open { left: 5, until: 7 }]));
         assert!(is_marked(&mark));
-        assert_eq!(mark, r#"{"tsunagi":1,"delivery":"0190","replies":{"left":5,"until":7}}"#);
+        assert_eq!(mark, r#"{"tsunagi":1,"delivery":"0190","replies":[{"left":5,"until":7}]}"#);
         assert_eq!(marked_delivery(&mark).as_deref(), Some("0190"));
         for other in ["", "{}", "{\"x\":\"tsunagi\"}", "tsunagi"] {
             assert!(!is_marked(other), "{other}");

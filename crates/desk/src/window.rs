@@ -100,6 +100,15 @@ pub struct Estimate {
     pub open: bool,
 }
 
+/// An open window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Open {
+    /// Replies that are left in it.
+    pub left: u32,
+    /// When it ends.
+    pub until: Millis,
+}
+
 /// Whether an answer may go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -195,6 +204,14 @@ impl Windows {
             until: with_some.map(|grant| grant.until).max(),
             open: grants.iter().any(|grant| grant.may_be_open(now)),
         }
+    }
+
+    /// The windows that are open at `now` and have replies left, the one that ends first first: it is used up first.
+    pub fn open(&self, rules: &Rules, now: Millis) -> Vec<Open> {
+        let grants = self.replay(rules).into_iter().filter(|grant| grant.is_open(now) && grant.left > 0);
+        let mut open: Vec<Open> = grants.map(|grant| Open { left: grant.left, until: grant.until }).collect();
+        open.sort_by_key(|window| window.until);
+        open
     }
 
     /// When the last of the windows ends; `None` if there is none. For the sweep that looks for windows about to close.

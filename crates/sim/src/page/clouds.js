@@ -50,6 +50,7 @@ export const operator = {
   mend: () => post("/sim/faults/clear"),
   limits: (app, limits) => post(`/sim/wechat/${part(app)}/config`, { limits }),
   revoke: (app) => post(`/sim/wechat/${part(app)}/revoke_tokens`),
+  certify: (app_id, certified) => post("/sim/config", { app_id, certified }),
   later: (advance_ms) => post("/sim/clock", { advance_ms }),
   kill: () => post("/sim/gateway/kill"),
   start: () => post("/sim/gateway/start"),

@@ -4,8 +4,9 @@
 import { html } from "/vendor/htm-preact.js";
 import { desk } from "/clouds.js";
 import { Message, fromDesk, inShort, timeOf } from "/messages.js";
-import { again, answer, attempt, choose, openidOf, refresh, state } from "/model.js";
-import { Composer, Lines, Menu, chooseFile, face, samplePicture } from "/parts.js";
+import { again, answer, attempt, choose, now, openidOf, refresh, state } from "/model.js";
+import { Composer, Lines, Menu, chooseFile, face, sampleFilm, samplePicture } from "/parts.js";
+import { Replies } from "/replies.js";
 import { openHop } from "/wire.js";
 import { word } from "/words.js";
 
@@ -38,7 +39,8 @@ function Chats() {
         <span class="face-of" data-tone=${tone} aria-hidden="true">${letter}</span>
         <span class="chat-name">${name}</span><time>${timeOf(chat.last.time * 1000)}</time>
         <span class=${`chat-last ${last?.kind === "notice" ? "is-notice" : ""}`}>${chat.exists ? last && inShort(last) : word("gone")}</span>
-        ${chat.unread > 0 && html`<span class="count">${chat.unread}<span class="unseen"> ${word("unread")}</span></span>`}
+        <span class="chat-marks">${chat.unread > 0 && html`<span class="count">${chat.unread}<span class="unseen"> ${word("unread")}</span></span>`}
+          <${Replies} agent=${state.agent} chat=${chat} now=${now()} /></span>
       </button></li>`;
     })}</ul>
   </nav>`;
@@ -83,6 +85,26 @@ async function sendVoice() {
   await answer(element("TIMSoundElem", { Url: kept.url, UUID: kept.uuid, Size: kept.size, Second: 1, Download_Flag: 2 }));
 }
 
+/** A film's length, size and first picture, as its player shows them. */
+async function filmOf(blob) {
+  const film = Object.assign(document.createElement("video"), { muted: true, preload: "auto" });
+  const url = URL.createObjectURL(blob);
+  try {
+    await new Promise((loaded, failed) => { film.onloadeddata = loaded; film.onerror = () => failed(new Error(word("no-film"))); film.src = url; });
+    const still = Object.assign(document.createElement("canvas"), { width: film.videoWidth, height: film.videoHeight });
+    still.getContext("2d").drawImage(film, 0, 0);
+    return { seconds: Math.ceil(film.duration), still, cover: await new Promise((made) => still.toBlob(made, "image/jpeg", 0.85)) };
+  } finally { URL.revokeObjectURL(url); }
+}
+
+async function sendVideo(blob, name) {
+  const { seconds, still, cover } = await filmOf(blob);
+  const [kept, thumb] = [await upload(name, blob), await upload("cover.jpg", cover)];
+  await answer(element("TIMVideoFileElem", {
+    VideoUrl: kept.url, VideoUUID: kept.uuid, VideoSize: kept.size, VideoSecond: seconds, VideoFormat: "mp4", VideoDownloadFlag: 2,
+    ThumbUrl: thumb.url, ThumbUUID: thumb.uuid, ThumbSize: thumb.size, ThumbWidth: still.width, ThumbHeight: still.height, ThumbFormat: "JPG", ThumbDownloadFlag: 2 }));
+}
+
 async function sendFile(blob, name) {
   const kept = await upload(name, blob);
   await answer(element("TIMFileElem", { Url: kept.url, UUID: kept.uuid, FileSize: kept.size, FileName: name, Download_Flag: 2 }));
@@ -95,6 +117,9 @@ function Extras() {
     ${item("picture", async () => sendPicture(await samplePicture(), "dress.jpg"))}
     ${item("picture-file", () => picked("image/*", sendPicture))}
     ${item("voice", sendVoice)}
+    ${item("video", async () => sendVideo(await sampleFilm(), "film.mp4"))}
+    ${item("video-file", () => picked("video/mp4", sendVideo))}
+    ${item("file", async () => sendFile(new Blob([word("sample-file")], { type: "text/plain" }), "sizes.txt"))}
     ${item("file-file", () => picked("", sendFile))}
     ${item("location", () => answer(element("TIMLocationElem", { Desc: "上海市黄浦区人民大道", Latitude: 31.2304, Longitude: 121.4737 })))}
     ${item("sticker", () => answer(element("TIMFaceElem", { Index: 1, Data: "[smile]" })))}
@@ -124,7 +149,7 @@ export function Desk() {
     <div class="desk">
       <${Chats} />
       <div class="thread">
-        <header class="thread-head"><h3>${chat ? title(chat) : word("choose-chat")}</h3>${chat && html`<code>${chat.peer.length > 16 ? `${chat.peer.slice(0, 8)}…${chat.peer.slice(-6)}` : chat.peer}</code>`}</header>
+        <header class="thread-head"><h3>${chat ? title(chat) : word("choose-chat")}</h3>${chat && html`<code>${chat.peer.length > 16 ? `${chat.peer.slice(0, 8)}…${chat.peer.slice(-6)}` : chat.peer}</code><${Replies} agent=${state.agent} chat=${chat} now=${now()} long />`}</header>
         <${Lines} id="chat-lines" chat=${`${state.agent}/${state.peer}`} label=${`${word("agent")}: ${chat ? title(chat) : ""}`} items=${thread()} draw=${draw} />
         ${chat && !chat.exists && html`<p class="gone">${word("chat-gone")}</p>`}
         <${Composer} id="agent-text" chat=${`a${state.agent}/${state.peer}`} hint=${word("answer")} disabled=${!chat?.exists}

@@ -27,7 +27,7 @@ export function fromPhone(line, customer) {
     case "text": return { ...base, kind: "text" };
     case "image": return { ...base, kind: "image", url: file(fields.MediaId ?? fields.media_id) };
     case "voice": return { ...base, kind: "voice", url: file(fields.media_id), text: fields.Recognition ?? "" };
-    case "video": case "shortvideo": return { ...base, kind: "video", poster: file(fields.ThumbMediaId ?? fields.thumb_media_id), text: fields.title ?? "" };
+    case "video": case "shortvideo": return { ...base, kind: "video", url: file(fields.MediaId ?? fields.media_id), poster: file(fields.ThumbMediaId ?? fields.thumb_media_id), text: fields.title ?? "" };
     case "location": return { ...base, kind: "location", text: fields.Label, at: [fields.Location_X, fields.Location_Y] };
     case "link": return { ...base, kind: "link", text: fields.Title, more: fields.Description };
     case "file": return { ...base, kind: "file", text: fields.Title };
@@ -68,8 +68,11 @@ export function inShort(message) {
   return `[${word(message.kind === "face" ? "sticker" : message.kind)}] ${message.text ?? ""}`.trim();
 }
 
+/** Words with their addresses as links, as both clients show them. */
+const linked = (text) => (text ?? "").split(/(https?:[/][/][^\s，。、）」]+)/).map((part, n) => (n % 2 ? html`<a href=${part} target="_blank" rel="noreferrer">${part}</a>` : part));
+
 const views = {
-  text: ({ text }) => html`<span class="words">${text}</span>`,
+  text: ({ text }) => html`<span class="words">${linked(text)}</span>`,
   notice: ({ text }) => html`<strong class="notice-from">${word("notice")}</strong><span class="words">${text}</span>`,
   unknown: ({ text }) => html`<span class="words">${text || "?"}</span>`,
   face: ({ text }) => html`<span class="face" role="img" aria-label=${`${word("sticker")} ${text}`}>☺</span>`,

@@ -18,7 +18,7 @@ use crate::world::World;
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Path, content type and bytes of everything that the page loads.
-const FILES: [(&str, &str, &[u8]); 14] = [
+const FILES: [(&str, &str, &[u8]); 16] = [
     ("/", "text/html; charset=utf-8", include_bytes!("page.html")),
     ("/page.css", "text/css; charset=utf-8", include_bytes!("page.css")),
     ("/icon.svg", "image/svg+xml", include_bytes!("icon.svg")),
@@ -29,9 +29,11 @@ const FILES: [(&str, &str, &[u8]); 14] = [
     ("/model.js", SCRIPT, include_bytes!("model.js")),
     ("/parts.js", SCRIPT, include_bytes!("parts.js")),
     ("/phone.js", SCRIPT, include_bytes!("phone.js")),
+    ("/replies.js", SCRIPT, include_bytes!("replies.js")),
     ("/wire.js", SCRIPT, include_bytes!("wire.js")),
     ("/words.js", SCRIPT, include_bytes!("words.js")),
     ("/vendor/htm-preact.js", SCRIPT, include_bytes!("vendor/htm-preact.js")),
+    ("/samples/film.mp4", "video/mp4", include_bytes!("samples/film.mp4")),
     ("/samples/voice.mp3", "audio/mpeg", include_bytes!("samples/voice.mp3")),
 ];
 
@@ -53,14 +55,14 @@ async fn file(State(world): State<Arc<World>>, uri: Uri) -> Response {
 }
 
 /// Scripts, styles and calls: this listener alone. Pictures, voices and videos may also be those of the two clouds and of
-/// the gateway, where a real client would get them.
+/// the gateway, where a real client would get them; a film that is chosen from a file is looked at before it is sent.
 fn policy(world: &World) -> String {
     let gateway = world.im().config.callback_url.as_deref().and_then(origin);
     let clouds = [origin(&world.wechat().base_url), origin(world.im().base_url()), gateway];
     let files = clouds.into_iter().flatten().collect::<Vec<_>>().join(" ");
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' {files}; \
-         media-src 'self' {files}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+         media-src 'self' blob: {files}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 }
 

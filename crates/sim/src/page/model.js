@@ -4,6 +4,7 @@
 // own client could ask, and what comes is drawn once per frame.
 
 import { desk, operator, phone, wire } from "/clouds.js";
+import { learn } from "/replies.js";
 import { word } from "/words.js";
 
 /** Hops kept on the page; the simulator keeps as many. */
@@ -100,6 +101,14 @@ function follow(hop) {
       code: hop.code, took: hop.took_ms, hop: hop.id, ended: hop.outcome === "done" || hop.outcome === "lost",
     });
     if (waiting.length > 200) waiting.splice(0, 100);
+  } else if (hop.name === "passive_reply") {
+    // One reply carries all that waited; what of it is an answer, its words tell.
+    for (const one of state.pending.get(hop.who) ?? []) {
+      const begun = one.note.replace(/…$/, "");
+      if (one.ended || !begun || !hop.note.includes(begun.slice(0, 20))) continue;
+      state.version += 1;
+      Object.assign(one, { step: "sent", code: undefined, hop: hop.id, ended: true });
+    }
   }
 }
 
@@ -167,6 +176,8 @@ async function readDesk(agent) {
   if (agent !== state.agent) return;
   // A client remembers the name of somebody whose account is gone.
   for (const chat of chats) chat.nick ? nicks.set(chat.peer, chat.nick) : chat.nick = nicks.get(chat.peer) ?? "";
+  await learn(agent, chats);
+  if (agent !== state.agent) return;
   state.chats = chats.reverse();
   const own = state.customer?.openid;
   if (!state.peer && chats.length) {

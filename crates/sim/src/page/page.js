@@ -5,7 +5,7 @@ import { html, render } from "/vendor/htm-preact.js";
 import { operator } from "/clouds.js";
 import { Desk } from "/desk.js";
 import { dayAndTime, timeOf } from "/messages.js";
-import { attempt, changed, listen, mend, now, state } from "/model.js";
+import { attempt, changed, listen, mend, now, refresh, state } from "/model.js";
 import { Menu } from "/parts.js";
 import { Phone } from "/phone.js";
 import { Opened, Wire } from "/wire.js";
@@ -34,6 +34,19 @@ function Faults() {
   return html`<${Menu} name="faults" label=${word("faults")}>
     <p class="small">${word("faults-line")}</p>
     ${names.map((name) => html`<button type="button" class="choice" data-closes data-fault=${name} key=${name} onClick=${() => attempt(faults[name])}>
+      <strong>${word(name)}</strong><span class="small">${word(`${name}-line`)}</span></button>`)}
+  <//>`;
+}
+
+/** What WeChat allows the account; whoever runs it has it verified, or not. */
+function Kind() {
+  const account = state.accounts[0];
+  if (!account) return null;
+  const kinds = [["kd-certified", true], ["kd-personal", false]];
+  return html`<${Menu} name="kind" label=${word(account.certified ? "kd-certified" : "kd-personal")} title=${`${word("kind")}: ${word(account.certified ? "kd-certified" : "kd-personal")}`}>
+    <p class="small">${word("kind-line")}</p>
+    ${kinds.map(([name, certified]) => html`<button type="button" class="choice" data-closes data-kind=${name} key=${name} aria-pressed=${account.certified === certified}
+      onClick=${() => attempt(async () => { await operator.certify(account.app_id, certified); await refresh(); })}>
       <strong>${word(name)}</strong><span class="small">${word(`${name}-line`)}</span></button>`)}
   <//>`;
 }
@@ -78,7 +91,7 @@ function Page() {
     <header class="top">
       <div class="brand"><svg viewBox="0 0 48 24" width="48" height="24" aria-hidden="true"><circle class="thread-a" cx="6" cy="17" r="4" /><path d="M6 17C14 1 22 1 25 11s8 10 17-4" /><circle class="thread-b" cx="42" cy="7" r="4" /></svg>
         <div><h1>Tsunagi <span lang="ja">繋ぎ</span></h1><p>${word("intro")}</p></div></div>
-      <div class="tools"><${Health} /><${Clock} /><${Faults} /><${Languages} /></div>
+      <div class="tools"><${Health} /><${Kind} /><${Clock} /><${Faults} /><${Languages} /></div>
     </header>
     <div class="alerts" role="alert">${(state.trouble || state.alert) && html`<p>${state.trouble || state.alert}</p>`}</div>
     <main class="stage" data-view=${state.view}>${clients()}<${Wire} /></main>

@@ -128,6 +128,9 @@ export async function samplePicture() {
   return new Promise((made) => canvas.toBlob(made, "image/jpeg", 0.85));
 }
 
+/** A film to send, two seconds long. */
+export const sampleFilm = async () => (await fetch("/samples/film.mp4")).blob();
+
 /** A file's bytes as a WeChat client hands them over. */
 export async function base64(blob) {
   const url = await new Promise((read) => {

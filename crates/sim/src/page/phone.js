@@ -4,7 +4,7 @@ import { html } from "/vendor/htm-preact.js";
 import { phone } from "/clouds.js";
 import { Message, dayAndTime, fromPhone, timeOf } from "/messages.js";
 import { attempt, choose, invent, now, state } from "/model.js";
-import { Composer, Lines, Menu, base64, chooseFile, face, samplePicture } from "/parts.js";
+import { Composer, Lines, Menu, base64, chooseFile, face, sampleFilm, samplePicture } from "/parts.js";
 import { word } from "/words.js";
 
 const NAMED = ["oHanako", "oXiaoli", "oEmma"];
@@ -63,7 +63,7 @@ function Extras() {
     ${item("picture", () => send(async () => ({ type: "image", base64: await base64(await samplePicture()) })))}
     ${item("picture-file", ownPicture)}
     ${item("voice", () => send(() => ({ type: "voice" })))}
-    ${item("video", () => send(() => ({ type: "video" })))}
+    ${item("video", () => send(async () => ({ type: "video", base64: await base64(await sampleFilm()) })))}
     ${item("location", () => send(() => ({ type: "location" })))}
     ${item("link", () => send(() => ({ type: "link" })))}
     ${item("file", () => send(() => ({ type: "file" })))}

@@ -63,7 +63,10 @@ export function Wire() {
   const box = useRef(null);
   const [view, look] = useState({ top: 0, height: 300, row: 40 });
   const follows = useRef(true);
-  const [chosen, pick] = useState(null);
+  // Keys may come faster than frames: what was chosen last counts, drawn or not.
+  const picked = useRef(null);
+  const [chosen, draw] = useState(null);
+  const pick = (id) => { picked.current = id; draw(id); };
   const hops = visibleHops();
   useEffect(() => {
     const measure = () => {
@@ -88,7 +91,8 @@ export function Wire() {
   const key = (event) => {
     const page = Math.max(1, Math.floor(view.height / view.row) - 1);
     const last = hops.length - 1;
-    const from = at < 0 ? last + 1 : at;
+    const here = hops.findIndex((hop) => hop.id === picked.current);
+    const from = here < 0 ? last + 1 : here;
     const next = { ArrowUp: from - 1, ArrowDown: from + 1, PageUp: from - page, PageDown: from + page, Home: 0, End: last }[event.key];
     if (next !== undefined && hops.length) {
       event.preventDefault();
@@ -98,9 +102,9 @@ export function Wire() {
       const top = to * view.row;
       if (top < box.current.scrollTop) box.current.scrollTop = top;
       else if (top + view.row > box.current.scrollTop + view.height) box.current.scrollTop = top + view.row - view.height;
-    } else if ((event.key === "Enter" || event.key === " ") && at >= 0) {
+    } else if ((event.key === "Enter" || event.key === " ") && here >= 0) {
       event.preventDefault();
-      openHop(hops[at].id);
+      openHop(hops[here].id);
     }
   };
   // While it follows, the end is in sight whatever the last scroll event said.

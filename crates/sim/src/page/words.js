@@ -52,6 +52,11 @@ const en = {
   "f-mend": "Mend everything", "f-mend-line": "the gateway is started, too",
   "gw-up": "Gateway is running", "gw-down": "Gateway is dead", "gw-starting": "Gateway is starting",
   trouble: "The simulator does not answer. Is the demo still running?", failed: "That did not work",
+  "rp-left": "{n} replies left · until {until}", "rp-shut": "No reply can go out before the customer writes", "rp-passive": "An answer goes out with the customer's next message", "rp-h": "h", "rp-min": "min",
+  kind: "Account", "kind-line": "What WeChat allows the account. The gateway finds out by itself when an answer is refused (48001), and asks again once a day.",
+  "kd-certified": "Certified account", "kd-certified-line": "answers are pushed, within windows of 48 hours and 5 replies",
+  "kd-personal": "Personal account", "kd-personal-line": "may only reply: answers wait for the customer's next message",
+  "video-file": "Video from a file…", "sample-file": "Sizes 80 to 140 cm", "no-film": "This browser cannot play the film",
   "begin": "A customer has asked something. Answer as the agent.",
 };
 
@@ -107,6 +112,11 @@ const ja = {
   "f-mend": "すべて復旧", "f-mend-line": "ゲートウェイも起動します",
   "gw-up": "ゲートウェイ稼働中", "gw-down": "ゲートウェイ停止", "gw-starting": "ゲートウェイ起動中",
   trouble: "シミュレーターが応答しません。デモは動いていますか？", failed: "うまくいきませんでした",
+  "rp-left": "返信はあと{n}回・{until}まで", "rp-shut": "お客様が次に書き込むまで返信できません", "rp-passive": "返信はお客様の次のメッセージへの応答として届きます", "rp-h": "時間", "rp-min": "分",
+  kind: "アカウント", "kind-line": "WeChatがこのアカウントに許すことです。ゲートウェイは返信が拒否されたとき（48001）に自分で気づき、1日に1度確かめ直します。",
+  "kd-certified": "認証済みアカウント", "kd-certified-line": "返信をいつでも送れます（48時間以内に5回まで）",
+  "kd-personal": "個人アカウント", "kd-personal-line": "応答だけが許され、返信はお客様の次のメッセージを待ちます",
+  "video-file": "動画ファイル…", "sample-file": "サイズ 80〜140 cm", "no-film": "このブラウザーでは動画を再生できません",
   "begin": "お客様から質問が届いています。担当者として返信してみてください。",
 };
 
@@ -127,7 +137,7 @@ const zh = {
   "ev-subscribe": "关注了公众号", "ev-unsubscribe": "取消了关注",
   "ev-CLICK": "点击了菜单", "ev-VIEW": "从菜单打开了页面", event: "事件",
   agents: "客服列表", online: "在线", offline: "离线", "go-offline": "退出登录", "go-online": "登录",
-  chats: "会话", "no-chat": "还没有会话，顾客来信后出现。", "choose-chat": "请选择一个会话。",
+  chats: "会话", "no-chat": "还没有会话，顾客发来消息后出现。", "choose-chat": "请选择一个会话。",
   gone: "账号已删除", "chat-gone": "顾客已取消关注，其 IM 账号已删除。",
   notice: "来自网关", recalled: "已撤回", earlier: "更早的消息",
   "st-sending": "正在发往 IM…", "st-im": "已到 IM", "st-heard": "已到网关", "st-trying": "正在发往微信…",
@@ -162,6 +172,11 @@ const zh = {
   "f-mend": "全部修复", "f-mend-line": "网关也会启动",
   "gw-up": "网关运行中", "gw-down": "网关已停止", "gw-starting": "网关启动中",
   trouble: "模拟器没有应答。演示还在运行吗？", failed: "没有成功",
+  "rp-left": "还可回复 {n} 条 · {until} 前有效", "rp-shut": "顾客再次发来消息前无法回复", "rp-passive": "回复会随顾客的下一条消息送达", "rp-h": "小时", "rp-min": "分钟",
+  kind: "账号", "kind-line": "微信允许这个账号做什么。回复被拒绝（48001）时网关会自行发现，之后每天再试一次。",
+  "kd-certified": "已认证账号", "kd-certified-line": "可主动发送回复：48 小时内最多 5 条",
+  "kd-personal": "个人账号", "kd-personal-line": "只能被动回复，回复等到顾客的下一条消息",
+  "video-file": "视频文件…", "sample-file": "尺码 80–140 cm", "no-film": "此浏览器无法播放该视频",
   "begin": "有顾客提问了，请以客服身份回复。",
 };
 

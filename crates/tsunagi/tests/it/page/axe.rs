@@ -19,7 +19,7 @@ async fn look(browser: &Browser, what: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn axe_finds_no_violation() {
     let Some(binary) = browser() else { return };
-    let (_demo, address) = demo();
+    let (_demo, address) = demo("ja");
     let browser = Browser::open(&binary).await;
     for dark in [false, true] {
         for width in [DESKTOP, PHONE] {

@@ -40,10 +40,10 @@ fn wait_for_line(lines: &mpsc::Receiver<String>, what: &str, fits: impl Fn(&str)
     }
 }
 
-/// A demo whose story has begun; and the address of its page.
-pub(super) fn demo() -> (Running, String) {
+/// A demo whose story has begun, and whose gateway speaks this language; and the address of its page.
+pub(super) fn demo(language: &str) -> (Running, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tsunagi"))
-        .args(["demo", "--page", "127.0.0.1:0", "--language", "ja"])
+        .args(["demo", "--page", "127.0.0.1:0", "--language", language])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

@@ -49,7 +49,7 @@ impl Page {
 
 async fn page() -> Option<(Page, super::browser::Running)> {
     let binary = browser()?;
-    let (demo, address) = demo();
+    let (demo, address) = demo("en");
     let browser = Browser::open(&binary).await;
     browser.visit(&address, Look { language: "en", width: DESKTOP, dark: false }).await;
     browser.open_chat("Can I change the address").await;
@@ -93,7 +93,7 @@ async fn a_lost_answer_is_unclear_and_said_to_be() {
     page.answers("It is on its way").await;
     page.step("It is on its way", "unsure").await;
     page.browser.shows("#transcript", "It is on its way").await;
-    page.browser.shows("#chat-lines .is-notice", "届いたかどうか確認できません").await;
+    page.browser.shows("#chat-lines .is-notice", "It is not known whether").await;
     page.on_the_wire("lost", "message/custom/send", "connection cut").await;
     page.browser.picture("fault-answer-lost").await;
     page.browser.close().await;
@@ -121,9 +121,10 @@ async fn a_used_quota_holds_answers_and_the_agent_is_told() {
     page.step("Held back", "refused").await;
     page.browser.picture("fault-quota").await;
     page.fault("f-mend").await;
-    // A day later it is too old to be sent without asking: the agent is told, and decides.
+    // A new day has a new quota: what was held goes first.
     page.later("plus-day").await;
-    page.browser.shows("#chat-lines .is-notice", "届きませんでした：「Held back」").await;
+    page.step("Held back", "sent").await;
+    page.browser.shows("#transcript", "Held back").await;
     page.answers("Good morning").await;
     page.step("Good morning", "sent").await;
     page.browser.shows("#transcript", "Good morning").await;
@@ -155,7 +156,7 @@ async fn after_48_hours_the_reply_window_is_shut() {
     page.answers("Too late").await;
     page.on_the_wire("refused", "message/custom/send", "45015").await;
     page.step("Too late", "refused").await;
-    page.browser.shows("#chat-lines .is-notice", "返信期限").await;
+    page.browser.shows("#chat-lines .is-notice", "reply window is closed").await;
     page.browser.picture("clock-48-hours").await;
     page.asks("I am back").await;
     page.browser.shows("#chat-lines .theirs", "I am back").await;
@@ -183,7 +184,7 @@ async fn a_picture_from_the_agent_is_uploaded_to_im_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_can_be_made_on_a_phone_and_with_the_keyboard_alone() {
     let Some(binary) = browser() else { return };
-    let (_demo, address) = demo();
+    let (_demo, address) = demo("en");
     let browser = Browser::open(&binary).await;
     browser.visit(&address, Look { language: "en", width: PHONE, dark: true }).await;
     browser.click(".faults > summary").await;

@@ -3,6 +3,7 @@
 mod axe;
 mod browser;
 mod faults;
+mod kinds;
 mod own_doors;
 mod smooth;
 mod story;

@@ -5,7 +5,7 @@ use super::browser::{Browser, DESKTOP, Look, browser, demo};
 use std::path::Path;
 
 /// What the page may ask, by who asks.
-const CLIENTS: [&str; 15] = [
+const CLIENTS: [&str; 16] = [
     // A customer's WeChat.
     r"^/sim/phones$",
     r"^/sim/wechat/[^/]+/customers/[^/]+/(transcript|say|send|follow|unfollow|event)(\?after=\d+)?$",
@@ -17,22 +17,24 @@ const CLIENTS: [&str; 15] = [
     // Whoever watches the wire.
     r"^/sim/wire(/\d+|\?after=\d+&wait_ms=\d+)$",
     // The operator of the clouds, of the machine.
-    r"^/sim/(faults|faults/clear|clock|gateway/kill|gateway/start)$",
+    r"^/sim/(config|faults|faults/clear|clock|gateway/kill|gateway/start)$",
     r"^/sim/wechat/[^/]+/(config|revoke_tokens)$",
     // The page itself.
     r"^/$",
     r"^/[a-z]+\.(js|css|svg)$",
     r"^/vendor/htm-preact\.js$",
-    r"^/samples/voice\.mp3$",
+    r"^/samples/(voice\.mp3|film\.mp4)$",
     // Pictures and voices, at the clouds' own addresses.
     r"^/mmbiz_[a-z]+/[^/]+/0$",
     r"^/cos/[^/]+/[^/]+$",
+    // And at the gateway's door for files, with its signature.
+    r"^/media/[0-9a-f]{32}/[A-Za-z0-9_-]{32,}/[^/]+$",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_asks_only_what_clients_and_operators_could() {
     let Some(binary) = browser() else { return };
-    let (_demo, address) = demo();
+    let (_demo, address) = demo("ja");
     let browser = Browser::open(&binary).await;
     browser.visit(&address, Look { language: "ja", width: DESKTOP, dark: false }).await;
     browser.script("performance.setResourceTimingBufferSize(10000); return 1").await;
@@ -64,7 +66,7 @@ async fn the_page_asks_only_what_clients_and_operators_could() {
             "const rules = {rules}.map((rule) => new RegExp(rule)); const asked = performance.getEntriesByType('resource').map((one) => new URL(one.name)); \
              if (asked.length < 20) return ['too few requests: ' + asked.length]; \
              return asked.filter((url) => url.hostname !== '127.0.0.1' || !rules.some((rule) => rule.test(url.pathname + url.search)) \
-                 || (url.origin !== location.origin && !/^[/](mmbiz_|cos)/.test(url.pathname))).map(String)"
+                 || (url.origin !== location.origin && !/^[/](mmbiz_|cos|media[/])/.test(url.pathname))).map(String)"
         ))
         .await;
     assert_eq!(strange, serde_json::json!([]));

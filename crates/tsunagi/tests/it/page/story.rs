@@ -16,7 +16,7 @@ struct Words {
 
 async fn play(words: Words) {
     let Some(binary) = browser() else { return };
-    let (_demo, address) = demo();
+    let (_demo, address) = demo(words.language);
     let browser = Browser::open(&binary).await;
     for width in [DESKTOP, PHONE] {
         browser.visit(&address, Look { language: words.language, width, dark: false }).await;

@@ -7,7 +7,7 @@ use serde_json::json;
 #[tokio::test(flavor = "multi_thread")]
 async fn no_half_typed_message_leaves() {
     let Some(binary) = browser() else { return };
-    let (_demo, address) = demo();
+    let (_demo, address) = demo("ja");
     let browser = Browser::open(&binary).await;
     let cases = [
         ("ja", "#customer-text", "#transcript", "こんいちh", "こんにちは"),

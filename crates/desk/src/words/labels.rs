@@ -10,7 +10,7 @@ pub fn state_label(language: Language, state: DeliveryState) -> &'static str {
         DeliveryState::Waiting => language.pick("等待发送", "送信待ち", "waiting"),
         DeliveryState::Sending => language.pick("发送中", "送信中", "being sent"),
         DeliveryState::Checking => language.pick("核实中", "確認中", "being checked"),
-        DeliveryState::Parked => language.pick("等待客户来信", "お客様待ち", "parked"),
+        DeliveryState::Parked => language.pick("等待客户消息", "お客様待ち", "parked"),
         DeliveryState::Sent => language.pick("已发送", "送信済み", "sent"),
         DeliveryState::Failed => language.pick("未送达", "未達", "not delivered"),
         DeliveryState::Unsure => language.pick("无法确认", "到達不明", "not known"),

@@ -220,7 +220,7 @@ pub fn notice(language: Language, notice: Notice<'_>) -> String {
         Notice::Parked { excerpt, why } => {
             let why = parked_words(language, why);
             language.pick(
-                format!("已留存，客户下次来信时送达：「{excerpt}」。{why}请不要重复发送。"),
+                format!("已留存，客户下次发来消息时送达：「{excerpt}」。{why}请不要重复发送。"),
                 format!(
                     "お客様が次に書き込んだときに届きます：「{excerpt}」。{why}送り直さないでください。"
                 ),

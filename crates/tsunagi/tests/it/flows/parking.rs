@@ -6,7 +6,7 @@ use crate::support::{AGENT, Engine, OPENID, Setup, World};
 use serde_json::json;
 use sim::{Fault, Kind};
 
-const KEPT: &str = "已留存，客户下次来信时送达";
+const KEPT: &str = "已留存，客户下次发来消息时送达";
 /// Longer than any reply window.
 const THREE_DAYS: i64 = 3 * 86_400_000;
 
@@ -19,7 +19,7 @@ impl World {
         self.notice(&format!("{KEPT}：「{answer}」")).await;
     }
 
-    async fn ends(&self, answer: &str) -> String {
+    pub(super) async fn ends(&self, answer: &str) -> String {
         let all = self
             .database
             .pairs("SELECT body, state || ' ' || COALESCE(reason, '') FROM delivery ORDER BY changed_at")
@@ -98,7 +98,7 @@ async fn f30_what_waits_too_long_fails_and_the_agent_is_told() {
         world.kept("read").await;
         let an_hour = "UPDATE mailbox SET parked_at = parked_at - 3600001 WHERE words = 'never read'";
         world.database.execute(an_hour).await;
-        world.notice("未送达：「never read」。客户一直没有再来信").await;
+        world.notice("未送达：「never read」。客户一直没有再发来消息").await;
         assert_eq!(world.ends("never read").await, "failed not_fetched");
         world.opened(OPENID, "here I am").await;
         world.customer_sees("read").await;

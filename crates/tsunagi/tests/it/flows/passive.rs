@@ -16,7 +16,7 @@ use store::faults::MAILBOX_POINTS;
 /// How long a reply takes to count as delivered, and then some: the machine may be busy.
 const SETTLED: Duration = Duration::from_secs(90);
 const WAITING: &str = "正在为您转接";
-const KEPT: &str = "已留存，客户下次来信时送达";
+const KEPT: &str = "已留存，客户下次发来消息时送达";
 const DELIVERED: &str = "留存的回复已送达";
 const BETWEEN: &str = "\n———\n";
 

@@ -108,7 +108,8 @@ impl Bridge {
                 .conclude(held, job, account, delivery, Next::Failed(Reason::Recalled), "recalled")
                 .await;
         }
-        if self.inner.clock.now() - job.since > self.inner.patience.answer {
+        let patient = self.inner.clock.now() - job.since <= self.inner.patience.answer;
+        if !patient && self.inner.pauses.why(&account.id).is_none() {
             // Its account was not served for long: nobody waits for this any more.
             let next = Next::Failed(Reason::Unreachable);
             return self.conclude(held, job, account, delivery, next, "out of patience").await;
@@ -116,7 +117,13 @@ impl Bridge {
         if let Some(why) = self.must_wait(held, &job, account).await? {
             return self.park(held, job, account, delivery, why).await;
         }
+        // What rested for longer than its patience is tried once more when the rest is over.
         if let Some((left, why)) = self.inner.pauses.left(&account.id, self.inner.clock.now()) {
+            if !patient {
+                return self
+                    .conclude(held, job, account, delivery, Next::Failed(why), "out of patience")
+                    .await;
+            }
             return self.rest(held, job, account, delivery, left, why).await;
         }
         // Where what does not fit may wait, the parts that do go out.
@@ -163,7 +170,7 @@ impl Bridge {
         let mut next = after_answer(told.tried, past);
         if told.detail == MEDIA_EXPIRED && self.answered_before(delivery, MEDIA_EXPIRED).await? == 0 {
             // Refused, so nothing was sent: our copy goes up again, and the message with it.
-            self.forget_uploads(held, delivery).await?;
+            self.forget_uploads(held, &job, delivery).await?;
             next = Next::RetryIn(0);
         }
         let next = if account.park { next.parking() } else { next };

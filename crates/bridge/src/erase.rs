@@ -7,13 +7,18 @@
 use crate::convert::im_outcome;
 use crate::worker::{Held, Step};
 use crate::{Account, Bridge};
-use std::time::Instant;
-use store::{Error, Job, Traces};
+use desk::Millis;
+use std::time::{Duration, Instant};
+use store::{Error, Job, Lane, Traces};
 use wechat::Event;
 
 /// IM's code for deletion that is not enabled, and for an account that it does not have.
 const DELETION_NOT_ENABLED: i64 = 71000;
 const NO_ACCOUNT: i64 = 70107;
+/// IM's codes for a message that is gone already, or so old that it is not found.
+const GONE: [i64; 3] = [20022, 20023, 90054];
+/// How long IM may take to tell of a message that was taken back.
+const ECHOES: Duration = Duration::from_secs(3);
 /// Accounts in one call.
 const CHUNK: usize = 100;
 /// How often it begins again because the customer wrote meanwhile.
@@ -39,6 +44,10 @@ pub struct Erased {
     pub im: AtIm,
     /// Pushes of the account that nobody could read so far: some may be the customer's.
     pub unreadable: i64,
+    /// The UserIDs that IM has forgotten.
+    ghosts: Vec<String>,
+    /// When it began.
+    since: Millis,
 }
 
 /// Why a customer could not be erased. What was done stays done; it may be tried again.
@@ -87,6 +96,25 @@ impl Bridge {
     /// # Errors
     /// See [`EraseError`].
     pub async fn erase(&self, account: &str, openid: &str) -> Result<Erased, EraseError> {
+        self.erase_from(None, account, openid).await
+    }
+
+    /// Removes what IM has told meanwhile of the messages that were taken back, and a running gateway has stored.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn erase_echoes(&self, erased: &Erased) -> Result<u64, EraseError> {
+        tokio::time::sleep(ECHOES).await;
+        Ok(self.inner.store.erase_echoes(erased.ghosts.clone(), erased.since).await?)
+    }
+
+    async fn erase_from(
+        &self,
+        lane: Option<Lane>,
+        account: &str,
+        openid: &str,
+    ) -> Result<Erased, EraseError> {
+        let since = self.inner.clock.now();
         let owner = self.inner.accounts.get(account).cloned();
         let owner = owner.ok_or_else(|| EraseError::NoAccount(account.to_owned()))?;
         let mut im = AtIm::Nothing;
@@ -98,13 +126,14 @@ impl Bridge {
                 .write(move |tx| Box::pin(async move { tx.retire_ghosts(&id, &who, now).await }));
             retire.await?;
             let traces = self.inner.store.traces_of(account, openid).await?;
-            let unreadable = traces.unreadable;
+            let (unreadable, ghosts) = (traces.unreadable, traces.ghosts.clone());
             im = more(im, self.forget_in_im(&owner, &traces).await?);
             let files = self.erase_media(account, openid).await?;
             if self.has_media(account, openid).await? {
                 return Err(EraseError::Media);
             }
-            let rows = self.inner.store.erase(account, openid, traces, self.inner.clock.now()).await?;
+            let now = self.inner.clock.now();
+            let rows = self.inner.store.erase(account, openid, traces, lane.clone(), now).await?;
             if let Some(mut rows) = rows {
                 let media = rows.iter_mut().find(|(table, _)| *table == "media");
                 if let Some((_, count)) = media {
@@ -112,7 +141,7 @@ impl Bridge {
                 }
                 metrics::counter!("tsunagi_erased_total", "account" => account.to_owned()).increment(1);
                 tracing::info!(account, "a customer was erased");
-                return Ok(Erased { rows, im, unreadable });
+                return Ok(Erased { rows, im, unreadable, ghosts, since });
             }
         }
         Err(EraseError::Busy)
@@ -169,8 +198,7 @@ impl Bridge {
             self.observe(&account.id, "admin_msgwithdraw", &told, started);
             match done {
                 Ok(()) => taken_back += 1,
-                // It is gone already, or so old that IM does not find it.
-                Err(im::CallError::Refused(_)) => {}
+                Err(im::CallError::Refused(code)) if GONE.contains(&code.code) => {}
                 Err(_) => return Err(EraseError::Im(told.detail)),
             }
         }
@@ -186,9 +214,13 @@ impl Bridge {
         account: &Account,
     ) -> Result<Step, Error> {
         held.before_call(self).await?;
-        let (id, openid) = (account.id.clone(), held.lane.openid.clone());
-        match self.erase(&id, &openid).await {
-            Ok(_) => {
+        let (id, openid, lane) = (account.id.clone(), held.lane.openid.clone(), held.lane.clone());
+        match held.renewing(self, self.erase_from(Some(lane), &id, &openid)).await? {
+            Ok(erased) => {
+                self.erase_echoes(&erased).await.map_err(|error| match error {
+                    EraseError::Store(error) => error,
+                    _ => Error::Closed,
+                })?;
                 // What is removed is overwritten at once; the log's old pages go with its next checkpoint.
                 let _ = self.inner.store.compact(true).await;
                 Ok(Step::Released)

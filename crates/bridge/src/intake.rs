@@ -158,7 +158,7 @@ impl Bridge {
                             Carried::File(shape, source) => {
                                 let source = serde_json::to_string(&source).unwrap_or_default();
                                 let (of, openid) = (&lane.account, &lane.openid);
-                                tx.want_media(&file, of, openid, id.as_str(), &source, now).await?;
+                                tx.want_media(file.as_str(), of, openid, id.as_str(), &source, now).await?;
                                 Content::Wanted { media: file.as_str().to_owned(), shape }
                             }
                         };

@@ -10,7 +10,7 @@ use crate::worker::{Held, Step};
 use crate::{Account, Bridge, notice};
 use desk::mailbox::Parked;
 use desk::words::{Notice, excerpt};
-use desk::{Direction, Millis, Next};
+use desk::{Direction, Millis, Next, Reason};
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock};
 use store::{Delivery, Error, Job, Lane, NewJob, Tx, faults};
@@ -66,11 +66,25 @@ impl Bridge {
         delivery: &Delivery,
         why: Parked,
     ) -> Result<Step, Error> {
+        if why == Parked::Passive && !self.has_links() && self.has_file(&job).await? {
+            // As words it would be no more than its name.
+            let next = Next::Failed(Reason::NoPublicUrl);
+            return self.conclude(held, job, account, delivery, next, "no public_url").await;
+        }
         let step = self.conclude(held, job, account, delivery, Next::Park(why), why.as_str()).await;
         faults::point("park.after_commit");
         // A webhook that is held open takes it along.
         self.inner.mail.notify_waiters();
         step
+    }
+
+    /// Whether a part of a message that is still to go out carries a file.
+    async fn has_file(&self, job: &Job) -> Result<bool, Error> {
+        let message = job.subject.clone();
+        let parts =
+            self.inner.store.read(move |tx| Box::pin(async move { tx.deliveries(&message).await })).await?;
+        let carries = |part: &Delivery| part.content.as_ref().is_some_and(|content| content.file().is_some());
+        Ok(parts.iter().any(|part| !part.state.is_final() && carries(part)))
     }
 
     /// Whether an answer has to wait whatever WeChat would say: the account may only reply, or older answers wait.

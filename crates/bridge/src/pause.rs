@@ -46,6 +46,12 @@ impl Pauses {
         None
     }
 
+    /// Why the account's calls rest, or rested until nobody has tried since.
+    pub(crate) fn why(&self, account: &str) -> Option<Reason> {
+        let pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pauses.get(account).map(|pause| pause.why)
+    }
+
     /// Learns from how a call ended; `dice` spreads the nodes. Tells the reason if a pause begins that has not been before.
     pub(crate) fn learn(&self, account: &str, tried: Tried, now: Millis, dice: u32) -> Option<Reason> {
         let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,6 +111,7 @@ mod tests {
         assert_eq!(pauses.learn("shop", Tried::TooFast, NOW, 0), Some(Reason::TooFast));
         assert_eq!(pauses.left("shop", NOW), Some((50_000, Reason::TooFast)));
         assert_eq!(pauses.left("outlet", NOW), None, "another account has a limit of its own");
+        assert_eq!((pauses.why("shop"), pauses.why("outlet")), (Some(Reason::TooFast), None));
         pauses.learn("shop", Tried::Setup(Reason::QuotaUsedUp), NOW, 0);
         let (left, _) = pauses.left("shop", NOW).unwrap();
         assert_eq!(left, 14 * 3_600_000 - 10_000);

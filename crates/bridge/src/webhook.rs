@@ -11,9 +11,9 @@ use crate::worker::{Held, Step};
 use crate::{Account, Bridge};
 use desk::ghost::{is_marked, is_ours};
 use desk::words::excerpt;
-use desk::{Content, Direction, Millis, Reason};
+use desk::{Clock, Content, Direction, Entropy, Millis, Reason};
 use im::{C2cMessage, Webhook};
-use store::{DeliveryId, Error, GhostState, Job, MediaId, MessageId, NewMessage, Said};
+use store::{DeliveryId, Error, GhostState, Job, MediaId, MessageId, NewMessage, Said, Tx};
 
 /// An answer that was found later than this and goes out after a newer one says so, in milliseconds.
 const LATE: Millis = 120_000;
@@ -183,10 +183,11 @@ impl Bridge {
                     tx.set_said(id.as_str(), said).await?;
                     for (at, (part_id, part)) in parts.iter().enumerate() {
                         let (body, failed) = match part {
-                            Part::Text(text) | Part::File(_, text) | Part::Unsupported(text) if too_late => {
+                            Part::Unsupported(kind) => (kind.as_str(), Some(Reason::UnsupportedKind)),
+                            Part::Text(text) | Part::File(_, text) if too_late => {
                                 (text.as_str(), Some(Reason::FoundTooLate))
                             }
-                            Part::Text(text) | Part::File(_, text) | Part::Unsupported(text) if recalled => {
+                            Part::Text(text) | Part::File(_, text) if recalled => {
                                 (text.as_str(), Some(Reason::Recalled))
                             }
                             Part::Text(text) if text.is_empty() => (text.as_str(), Some(Reason::Empty)),
@@ -194,7 +195,6 @@ impl Bridge {
                                 (text.as_str(), Some(Reason::Unsubscribed))
                             }
                             Part::Text(text) | Part::File(_, text) => (text.as_str(), None),
-                            Part::Unsupported(kind) => (kind.as_str(), Some(Reason::UnsupportedKind)),
                         };
                         tx.insert_delivery(
                             part_id,
@@ -208,14 +208,8 @@ impl Bridge {
                             now,
                         )
                         .await?;
-                        if let (Part::File(source @ Source::Im { shape, .. }, text), None) = (part, failed) {
-                            let file = MediaId::new(&desk.clock, &desk.entropy);
-                            let from = serde_json::to_string(source).unwrap_or_default();
-                            let (of, openid) = (&lane.account, &lane.openid);
-                            tx.want_media(&file, of, openid, part_id.as_str(), &from, now).await?;
-                            let wanted = Content::Wanted { media: file.as_str().to_owned(), shape: *shape };
-                            tx.set_content(part_id.as_str(), Some(&wanted), text).await?;
-                        }
+                        let (made, whose) = ((&desk.clock, &desk.entropy), (&*lane.account, &*lane.openid));
+                        want(tx, made, whose, part_id, part, now).await?;
                     }
                     tx.become_job(&lane, &job, "answer", id.as_str()).await
                 })
@@ -223,6 +217,24 @@ impl Bridge {
             .await?;
         Ok(Step::Again)
     }
+}
+
+/// What carries a file is to have it fetched before it goes out; also where it is not to go out now, for whoever has it
+/// sent again.
+pub(crate) async fn want(
+    tx: &mut Tx<'_>,
+    (clock, entropy): (&Clock, &Entropy),
+    (account, openid): (&str, &str),
+    delivery: &DeliveryId,
+    part: &Part,
+    now: Millis,
+) -> Result<(), Error> {
+    let Part::File(source @ Source::Im { shape, .. }, text) = part else { return Ok(()) };
+    let file = MediaId::new(clock, entropy);
+    let from = serde_json::to_string(source).unwrap_or_default();
+    tx.want_media(file.as_str(), account, openid, delivery.as_str(), &from, now).await?;
+    let wanted = Content::Wanted { media: file.as_str().to_owned(), shape: *shape };
+    tx.set_content(delivery.as_str(), Some(&wanted), text).await
 }
 
 /// The kind of a message, for the database.

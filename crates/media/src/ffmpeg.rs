@@ -132,6 +132,8 @@ impl Ffmpeg {
         let _slot = self.slots.acquire().await.map_err(|_| FfmpegError::Timeout)?;
         let mut command = Command::new(&self.program);
         command.args(["-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1"]);
+        // A film may claim any size, as a picture may.
+        command.args(["-max_alloc", "268435456", "-max_pixels", "33177600"]);
         command.args(["-protocol_whitelist", "file", "-f", demuxer, "-i"]).arg(file);
         command.args(["-map_metadata", "-1", "-fs", &MAX_OUTPUT.to_string()]).args(how).arg("pipe:1");
         let bytes = output(&mut command).await?;

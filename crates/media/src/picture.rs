@@ -8,10 +8,10 @@ use std::io::Cursor;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 
-/// The most points that are decoded: 64 million, twice what telephones make.
+/// The most points that are decoded: more than telephones make.
 const MAX_POINTS: u64 = 64_000_000;
-/// The most memory that a decoder may ask for, in bytes.
-const MAX_MEMORY: u64 = 512 * 1024 * 1024;
+/// The most memory that a decoded picture may take, and its decoder beside it, in bytes each.
+const MAX_MEMORY: u64 = 256 * 1024 * 1024;
 
 /// A JPEG that was made here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,9 @@ fn decode(bytes: &[u8]) -> Option<DynamicImage> {
     limits.max_alloc = Some(MAX_MEMORY);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().ok()?;
+    if decoder.total_bytes() > MAX_MEMORY {
+        return None;
+    }
     let orientation = decoder.orientation().ok();
     let mut picture = DynamicImage::from_decoder(decoder).ok()?;
     if let Some(orientation) = orientation {

@@ -3,6 +3,7 @@
 //! What stays is a digest with the generation of the last ghost: a UserID that was deleted in IM is never used again.
 
 use crate::dialect;
+use crate::lane::Lane;
 use crate::open::{Pool, Store};
 use crate::sql::{Conn, Error, Tx, execute, json_rows, row, rows};
 use desk::Millis;
@@ -40,7 +41,7 @@ const OF_A_CUSTOMER: &[(&str, &str)] = &[
 /// Rows that are looked into at once.
 const PAGE: i64 = 200;
 /// SQLite gives its room back only if nobody else is kept waiting for long.
-const COMPACTED_BESIDE: u64 = 256 << 20;
+const COMPACTED_BESIDE: u64 = 64 << 20;
 
 /// What there is of a customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -151,16 +152,51 @@ impl Store {
     }
 
     /// Removes everything that was found and whatever has come since. `deleted` are the UserIDs that IM has forgotten; if
-    /// there is another by now, nothing is removed and the answer is `None`: look again.
+    /// there is another by now, or a file has come, nothing is removed and the answer is `None`: look again.
+    ///
+    /// With `lane`, only for as long as that is held.
+    ///
+    /// # Errors
+    /// The database failed, or the lane is somebody else's by now.
     pub async fn erase(
         &self,
         account: &str,
         openid: &str,
         traces: Traces,
+        lane: Option<Lane>,
         now: Millis,
     ) -> Result<Option<Vec<(&'static str, u64)>>, Error> {
         let (account, openid) = (account.to_owned(), openid.to_owned());
-        self.write(move |tx| Box::pin(async move { tx.erase(&account, &openid, traces, now).await })).await
+        self.write(move |tx| {
+            Box::pin(async move {
+                tx.lock_customer(&account, &openid).await?;
+                if let Some(lane) = &lane {
+                    tx.fence(lane).await?;
+                }
+                tx.erase(&account, &openid, traces, now).await
+            })
+        })
+        .await
+    }
+
+    /// Removes webhooks of IM that name one of these UserIDs and came since: IM tells of messages that were taken back.
+    pub async fn erase_echoes(&self, ghosts: Vec<String>, since: Millis) -> Result<u64, Error> {
+        let named: Vec<String> = ghosts.iter().map(|ghost| format!("\"{ghost}\"")).collect();
+        self.write(move |tx| {
+            Box::pin(async move {
+                let rows = rows!(
+                    tx,
+                    (String, Vec<u8>),
+                    "SELECT id, body FROM inbox WHERE account = '' AND received_at >= $1 ORDER BY received_at, id",
+                    since
+                )?;
+                let fits = |(_, body): &(String, Vec<u8>)| mentions(body, &named);
+                let ids: Vec<String> = rows.into_iter().filter(fits).map(|(id, _)| id).collect();
+                tx.remove_all(dialect::ERASE_DEDUP_OF, &ids).await?;
+                tx.remove_all(dialect::ERASE_INBOX, &ids).await
+            })
+        })
+        .await
     }
 
     /// Sees to it that no page of the file, and no page of its log, keeps what was removed.
@@ -266,6 +302,7 @@ impl Tx<'_> {
         Ok(row.map_or(0, |(generation,)| generation))
     }
 
+    /// The customer's row is locked.
     async fn erase(
         &mut self,
         account: &str,
@@ -273,7 +310,6 @@ impl Tx<'_> {
         traces: Traces,
         now: Millis,
     ) -> Result<Option<Vec<(&'static str, u64)>>, Error> {
-        self.lock_customer(account, openid).await?;
         // Whoever works on one of the lanes commits nothing from here on.
         execute!(
             self,
@@ -284,6 +320,10 @@ impl Tx<'_> {
         )?;
         let fresh = self.rows_of(account, openid).await?;
         if fresh.ghosts.iter().any(|ghost| !traces.ghosts.contains(ghost)) {
+            return Ok(None);
+        }
+        // A row that goes without its bytes would leave them where nobody finds them.
+        if !self.media_of_customer(account, openid, 1).await?.is_empty() {
             return Ok(None);
         }
         let last = row!(

@@ -4,7 +4,6 @@
 //! lane went on without it, and whoever claims the row fetches it beside the lane. WeChat's id of an upload is kept for as
 //! long as it is good for, so that a file is uploaded once and sent often.
 
-use crate::MediaId;
 use crate::open::Store;
 use crate::sql::{Error, Tx, execute, row, rows};
 use desk::{Content, Millis, Reason};
@@ -185,7 +184,7 @@ impl Tx<'_> {
     /// Keeps that a file is wanted.
     pub async fn want_media(
         &mut self,
-        id: &MediaId,
+        id: &str,
         account: &str,
         openid: &str,
         delivery: &str,
@@ -196,7 +195,7 @@ impl Tx<'_> {
             self,
             "INSERT INTO media (id, account, openid, delivery, state, source, created_at) \
              VALUES ($1, $2, $3, $4, 'wanted', $5, $6)",
-            id.as_str(),
+            id,
             account,
             openid,
             delivery,
@@ -234,19 +233,6 @@ impl Tx<'_> {
             i64::try_from(file.seconds).unwrap_or(i64::MAX)
         )?;
         Ok(changed == 1)
-    }
-
-    /// A file that was made from another one, whose bytes are in the media store already.
-    pub async fn add_media(
-        &mut self,
-        id: &MediaId,
-        of: &MediaRow,
-        file: &MediaFile,
-        now: Millis,
-    ) -> Result<(), Error> {
-        self.want_media(id, &of.account, &of.openid, &of.delivery, "", now).await?;
-        self.keep_media(id.as_str(), MediaState::Wanted, file).await?;
-        Ok(())
     }
 
     /// It did not come in time: whoever claims it after `at` fetches it beside the lane.
@@ -376,7 +362,7 @@ impl Tx<'_> {
     }
 
     /// Up to `most` files of an account that were asked for before this time and that no delivery still needs, the
-    /// oldest first. What is late is still to come.
+    /// oldest first. What is late is still to come, for the three days that WeChat keeps it.
     pub async fn old_media(
         &mut self,
         account: &str,
@@ -386,7 +372,7 @@ impl Tx<'_> {
         let found = rows!(
             self,
             (String,),
-            "SELECT m.id FROM media m WHERE m.account = $1 AND m.created_at < $2 AND m.state <> 'late' AND NOT EXISTS \
+            "SELECT m.id FROM media m WHERE m.account = $1 AND m.created_at < $2 AND (m.state <> 'late' OR m.created_at < $2 - 259200000) AND NOT EXISTS \
              (SELECT 1 FROM delivery d WHERE d.id = m.delivery AND d.state NOT IN ('sent', 'failed', 'unsure')) \
              ORDER BY m.created_at, m.id LIMIT $3",
             account,

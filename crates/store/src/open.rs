@@ -14,6 +14,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 /// How a store is opened.
@@ -49,6 +50,8 @@ pub struct Store {
     pub(crate) pool: Pool,
     ingestion: Ingestion,
     id: Arc<str>,
+    /// The highest count of its beats that this process has seen.
+    pub(crate) beats: Arc<AtomicI64>,
     /// Held as long as the store lives; released by the operating system when the process dies.
     _lock: Option<Arc<File>>,
 }
@@ -105,7 +108,7 @@ impl Store {
             })
             .await?;
         let ingestion = Ingestion::start(pool.clone(), &options, writers);
-        Ok(Store { pool, ingestion, id: id.into(), _lock: lock })
+        Ok(Store { pool, ingestion, id: id.into(), beats: Arc::default(), _lock: lock })
     }
 
     /// Runs `work` in one transaction, and answers when it is durable. An error of `work` rolls it back.

@@ -239,6 +239,7 @@ pub(crate) fn clock() -> Clock {
 
 /// The system's clock, moved by as many milliseconds as the file says, if it is there. The file is read each time: a push
 /// that was signed right after the clouds' clock was moved must be judged by the new time.
+#[cfg(any(feature = "demo", feature = "faults"))]
 pub(crate) fn clock_moved_by(file: PathBuf) -> Clock {
     Clock::new(move || {
         let ahead = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse::<i64>().ok());

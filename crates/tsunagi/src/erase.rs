@@ -11,7 +11,6 @@ use secrecy::ExposeSecret;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 use store::{Compacted, Traces};
 
 #[derive(Debug, clap::Args)]
@@ -29,9 +28,6 @@ pub(crate) struct EraseArgs {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 }
-
-/// How long webhooks about what was just removed may still come.
-const ECHOES: Duration = Duration::from_secs(3);
 
 /// Runs it.
 pub(crate) async fn run(args: EraseArgs) -> Result<ExitCode, Failure> {
@@ -65,14 +61,9 @@ async fn erase(bridge: &Bridge, args: &EraseArgs, served: bool) -> Result<ExitCo
     if !args.yes && !confirmed(&alias, &traces)? {
         return Err(Failure::new("nothing was removed", "answer y, or give --yes"));
     }
-    let mut erased = bridge.erase(account, openid).await.map_err(|error| failure(&error))?;
-    // IM tells of messages that were taken back, and a gateway that runs stores what it is told.
+    let erased = bridge.erase(account, openid).await.map_err(|error| failure(&error))?;
     if served {
-        tokio::time::sleep(ECHOES).await;
-        let later = bridge.erase(account, openid).await.map_err(|error| failure(&error))?;
-        for (sum, (_, more)) in erased.rows.iter_mut().zip(later.rows) {
-            sum.1 += more;
-        }
+        bridge.erase_echoes(&erased).await.map_err(|error| failure(&error))?;
     }
     let compacted = bridge.store().compact(served).await;
     report(&alias, &erased, compacted.as_ref().ok().copied(), served);

@@ -17,6 +17,12 @@ use crate::{Account, Bridge};
 
 /// The most that `media/get` is read of into memory, in bytes; WeChat's own limits are lower.
 const GET_BYTES: u64 = 32 * 1024 * 1024;
+/// The account may not call `media/get`, or not at all.
+const NO_PERMISSION: [i64; 3] = [48001, 48004, 40200];
+/// A customer's file has one try of so long, however late it is. In milliseconds.
+const FIRST_TRY: Millis = 5_000;
+/// How long a video's still picture may take, beside the video.
+const STILL: Duration = Duration::from_secs(5);
 /// How long an agent's file is tried for, before the agent is asked to send it again.
 const AGENT_PATIENCE: Millis = 600_000;
 
@@ -76,7 +82,9 @@ impl Bridge {
         };
         let now = self.inner.clock.now();
         let patience = self.inner.library.settings.fetch_patience;
-        let left = row.first_try_at.map_or(patience, |first| first + patience - now);
+        // From the message's arrival: of nine pictures at once, the ninth does not wait for nine minutes.
+        let left = job.since + patience - now;
+        let left = if row.tries == 0 { left.max(FIRST_TRY.min(patience)) } else { left };
         let brought = if left > 0 {
             let limit =
                 Duration::from_millis(left.unsigned_abs()).min(self.inner.library.settings.fetch_timeout);
@@ -93,7 +101,7 @@ impl Bridge {
                     .await
             }
             Err(missing) => {
-                let waited = self.inner.clock.now() - row.first_try_at.unwrap_or(now);
+                let waited = self.inner.clock.now() - job.since;
                 if waited < patience {
                     return self.put_off(held, &job, backoff(row.tries, 10_000).min(patience - waited)).await;
                 }
@@ -121,19 +129,19 @@ impl Bridge {
         media: &str,
     ) -> Result<Step, Error> {
         let Some(row) = self.media_row(media).await? else {
-            return self.spoil(held, delivery, media, Reason::FileUnavailable).await;
+            return self.spoil(held, delivery, Reason::FileUnavailable).await;
         };
         self.begin_fetch(held, media).await?;
         let limit = self.inner.library.settings.fetch_timeout;
         match held.renewing(self, self.fetch(account, &row, limit)).await? {
             Ok(prepared) => self.keep_fetched(held, account, delivery, prepared, &row).await,
             Err(missing) => {
-                let waited = row.first_try_at.map_or(0, |first| self.inner.clock.now() - first);
+                let waited = self.inner.clock.now() - job.since;
                 if !missing.is_final && waited < AGENT_PATIENCE {
                     return self.put_off(held, &job, backoff(row.tries, 60_000)).await;
                 }
                 self.missed(account, media, &missing);
-                self.spoil(held, delivery, media, missing.reason).await
+                self.spoil(held, delivery, missing.reason).await
             }
         }
     }
@@ -183,7 +191,7 @@ impl Bridge {
         let source: Source = serde_json::from_str(&row.source)
             .map_err(|_| Missing::never(Reason::FileUnavailable, "its source cannot be read"))?;
         let begun = self.bring(account, source.clone(), limit);
-        let brought = match tokio::time::timeout(limit + Duration::from_secs(1), begun).await {
+        let brought = match tokio::time::timeout(limit + STILL + Duration::from_secs(1), begun).await {
             Ok(brought) => brought?,
             Err(_) => return Err(Missing::later("the download took too long")),
         };
@@ -193,11 +201,47 @@ impl Bridge {
             Source::Wechat { .. } => self.prepare_for_agent(&row.id, brought).await?,
             Source::Im { .. } => self.prepare_for_wechat(&row.id, brought).await?,
         };
+        self.row_for_each(row, &prepared).await?;
         for made in &prepared.files {
             self.objects().put(&object_key(&account.id, &made.id), &made.file).await?;
         }
         faults::point("media.after_put");
         Ok(prepared)
+    }
+
+    /// What was made from the original has a row before it has bytes, so that nothing lies there of which nobody knows.
+    async fn row_for_each(&self, row: &MediaRow, prepared: &Prepared) -> Result<(), Missing> {
+        let made: Vec<String> = prepared.files.iter().skip(1).map(|made| made.id.clone()).collect();
+        if made.is_empty() {
+            return Ok(());
+        }
+        let (row, now) = (row.clone(), self.inner.clock.now());
+        let kept = self.inner.store.write(move |tx| {
+            Box::pin(async move {
+                tx.lock_customer(&row.account, &row.openid).await?;
+                // Erased meanwhile.
+                if tx.media(&row.id).await?.is_none() {
+                    return Ok(());
+                }
+                for id in &made {
+                    tx.want_media(id, &row.account, &row.openid, &row.delivery, "", now).await?;
+                }
+                Ok(())
+            })
+        });
+        kept.await.map_err(|error| Missing::later(error.to_string()))
+    }
+
+    /// Takes bytes away whose rows were erased, or settled by somebody else, while they were fetched.
+    pub(super) async fn drop_unknown(&self, account: &Account, ids: Vec<String>) {
+        for id in ids {
+            let known = self.media_row(&id).await;
+            if known.is_ok_and(|row| row.is_none())
+                && let Err(error) = self.objects().delete(&[object_key(&account.id, &id)]).await
+            {
+                tracing::warn!(account = account.id, media = id, %error, "bytes of an erased file stay");
+            }
+        }
     }
 
     async fn bring(&self, account: &Account, source: Source, limit: Duration) -> Result<Brought, Missing> {
@@ -227,7 +271,8 @@ impl Bridge {
                 let file = found?;
                 let still = match still.filter(|id| !id.is_empty()) {
                     Some(id) => {
-                        self.get_media(account, &id, limit).await.ok().and_then(|file| file.bytes().ok())
+                        let got = tokio::time::timeout(STILL, self.get_media(account, &id, STILL)).await;
+                        got.ok().and_then(Result::ok).and_then(|file| file.bytes().ok())
                     }
                     None => None,
                 };
@@ -238,7 +283,7 @@ impl Bridge {
                 let file = fetcher.fetch(&address, most, limit).await?;
                 let still = match still.filter(|address| !address.is_empty()) {
                     Some(address) => {
-                        let still = fetcher.fetch(&address, GET_BYTES, limit).await;
+                        let still = fetcher.fetch(&address, GET_BYTES, STILL).await;
                         still.ok().and_then(|file| file.bytes().ok())
                     }
                     None => None,
@@ -272,10 +317,12 @@ impl Bridge {
             }
             Err(CallError::Refused(code)) => {
                 let detail = format!("media/get: {}", code.code);
-                let again = matches!(
-                    wechat::verdict(code.code),
-                    wechat::Verdict::Retry | wechat::Verdict::Slow | wechat::Verdict::Token
-                );
+                // A used quota and an address that is not listed pass; WeChat keeps the file for three days.
+                let again = match wechat::verdict(code.code) {
+                    wechat::Verdict::Retry | wechat::Verdict::Slow | wechat::Verdict::Token => true,
+                    wechat::Verdict::Park | wechat::Verdict::Config => !NO_PERMISSION.contains(&code.code),
+                    _ => false,
+                };
                 Err(if again {
                     Missing::later(detail)
                 } else {
@@ -324,18 +371,21 @@ impl Bridge {
     ) -> Result<Step, Error> {
         let (content, body) =
             self.say(account, &prepared.content, held.lane.direction == desk::Direction::In);
-        let (lane, id, row, now) =
-            (held.lane.clone(), delivery.id.clone(), row.clone(), self.inner.clock.now());
+        let (lane, id, row) = (held.lane.clone(), delivery.id.clone(), row.clone());
         let files: Vec<_> = prepared.files.into_iter().map(|made| (made.id, made.about)).collect();
+        let ids: Vec<String> = files.iter().map(|(id, _)| id.clone()).collect();
         faults::point("media.before_kept");
         let kept = self.inner.store.write(move |tx| {
             Box::pin(async move {
                 tx.fence(&lane).await?;
-                keep_files(tx, &row, &files, now).await?;
+                keep_files(tx, &row, &files).await?;
                 tx.set_content(&id, content.as_ref(), &body).await
             })
         });
-        kept.await?;
+        if let Err(error) = kept.await {
+            self.drop_unknown(account, ids).await;
+            return Err(error);
+        }
         faults::point("media.kept");
         Ok(Step::Again)
     }
@@ -401,20 +451,12 @@ impl Bridge {
     }
 
     /// The part fails when its turn comes, and the agent is told.
-    async fn spoil(
-        &self,
-        held: &Held,
-        delivery: &Delivery,
-        media: &str,
-        reason: Reason,
-    ) -> Result<Step, Error> {
-        let (lane, id, media) = (held.lane.clone(), delivery.id.clone(), media.to_owned());
-        let (body, now) = (delivery.body.clone(), self.inner.clock.now());
+    async fn spoil(&self, held: &Held, delivery: &Delivery, reason: Reason) -> Result<Step, Error> {
+        let (lane, id, now) = (held.lane.clone(), delivery.id.clone(), self.inner.clock.now());
         let spoiled = self.inner.store.write(move |tx| {
             Box::pin(async move {
                 tx.fence(&lane).await?;
-                tx.lose_media(&media).await?;
-                tx.set_content(&id, None, &body).await?;
+                // What is wanted stays so: who has it sent again has it fetched again.
                 tx.spoil_delivery(&id, reason, now).await
             })
         });
@@ -431,7 +473,6 @@ pub(super) async fn keep_files(
     tx: &mut Tx<'_>,
     row: &MediaRow,
     files: &[(String, store::MediaFile)],
-    now: Millis,
 ) -> Result<bool, Error> {
     let Some(((id, about), made)) = files.split_first() else { return Ok(false) };
     let was = if row.state == MediaState::Late { MediaState::Late } else { MediaState::Wanted };
@@ -439,7 +480,7 @@ pub(super) async fn keep_files(
         return Ok(false);
     }
     for (id, about) in made {
-        tx.add_media(&store::MediaId::from_text(id), row, about, now).await?;
+        tx.keep_media(id, MediaState::Wanted, about).await?;
     }
     Ok(true)
 }

@@ -93,16 +93,18 @@ impl Bridge {
         };
         let (account, desk) = (account.clone(), self.desk(account));
         let message = MessageId::new(&clock, &entropy);
+        let ids: Vec<String> = files.iter().map(|(id, _)| id.clone()).collect();
+        let of = account.clone();
         let done = self.inner.store.write(move |tx| {
             Box::pin(async move {
                 tx.lock_customer(&row.account, &row.openid).await?;
                 let settled = match files.is_empty() {
                     true => tx.lose_media(&row.id).await?,
-                    false => keep_files(tx, &row, &files, now).await?,
+                    false => keep_files(tx, &row, &files).await?,
                 };
                 let customer = tx.customer(&row.account, &row.openid).await?;
                 let Some(customer) = customer.filter(|customer| settled && customer.subscribed) else {
-                    return Ok(());
+                    return Ok(settled);
                 };
                 let conversation = customer.conversation;
                 let agent = desk.agent_for(tx, &row.openid, conversation.as_deref(), now).await?;
@@ -139,10 +141,12 @@ impl Bridge {
                 }])
                 .await?;
                 faults::point("media.late_before_commit");
-                Ok(())
+                Ok(true)
             })
         });
-        done.await?;
+        if !done.await? {
+            self.drop_unknown(&of, ids).await;
+        }
         self.wake();
         Ok(())
     }

@@ -17,6 +17,7 @@ use desk::{Content, Language, Millis, Shape};
 use media::{Fetcher, Ffmpeg, LinkKey, Objects};
 use serde::{Deserialize, Serialize};
 use store::{Delivery, Error, Store};
+use tokio::sync::Semaphore;
 
 use crate::{Account, Bridge};
 
@@ -47,6 +48,8 @@ pub struct MediaSettings {
 pub(crate) struct Library {
     pub(crate) settings: MediaSettings,
     key: LinkKey,
+    /// Pictures take much memory while they are decoded: one at a time.
+    bench: Arc<Semaphore>,
     /// What links begin with; empty where the gateway has no public address.
     base: Arc<OnceLock<String>>,
 }
@@ -91,7 +94,8 @@ impl Library {
         let secret = store.shared_secret(LINK_KEY, fresh).await?;
         let mut key = [0; 32];
         hex::decode_to_slice(&secret, &mut key).map_err(|_| Error::Unknown("key of media links"))?;
-        Ok(Library { settings, key: LinkKey::new(key), base: Arc::default() })
+        let (key, bench) = (LinkKey::new(key), Arc::new(Semaphore::new(1)));
+        Ok(Library { settings, key, bench, base: Arc::default() })
     }
 
     /// The link to a file; none where the gateway has no public address.

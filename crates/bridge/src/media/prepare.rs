@@ -85,6 +85,19 @@ fn about(file: &TempFile, name: &str, (width, height): (u32, u32), seconds: u64)
 }
 
 impl Bridge {
+    /// Work on a picture, where blocking is allowed.
+    pub(super) async fn at_the_bench<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> std::io::Result<T> {
+        let place = self.inner.library.bench.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+        let work = move || {
+            let _place = place;
+            work()
+        };
+        tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)
+    }
+
     /// For the agent's IM client.
     pub(super) async fn prepare_for_agent(&self, id: &str, brought: Brought) -> std::io::Result<Prepared> {
         let Brought { file, sent } = brought;
@@ -128,8 +141,8 @@ impl Bridge {
     /// A picture with a small version of it.
     async fn picture(&self, bench: &mut Bench<'_>, format: Format) -> std::io::Result<Option<Content>> {
         let Some(bytes) = in_memory(bench)? else { return Ok(None) };
-        let worked =
-            blocking(move || (picture::measure(&bytes), picture::thumbnail(&bytes, PREVIEW, 64 * 1024)));
+        let worked = self
+            .at_the_bench(move || (picture::measure(&bytes), picture::thumbnail(&bytes, PREVIEW, 64 * 1024)));
         let (Some((width, height)), preview) = worked.await? else { return Ok(None) };
         bench.measured(width, height);
         let preview = preview.map(|jpeg| bench.still(&jpeg, "preview.jpg")).transpose()?;
@@ -168,7 +181,8 @@ impl Bridge {
     async fn film(&self, bench: &mut Bench<'_>, format: Format, sent: &Sent) -> std::io::Result<Content> {
         let seconds = self.seconds(bench, format, sent.seconds).await?;
         bench.lasts(seconds);
-        let cover = |bytes: Vec<u8>| blocking(move || picture::thumbnail(&bytes, COVER, wechat::MAX_THUMB));
+        let cover =
+            |bytes: Vec<u8>| self.at_the_bench(move || picture::thumbnail(&bytes, COVER, wechat::MAX_THUMB));
         let mut jpeg = match sent.still.clone() {
             Some(still) => cover(still).await?,
             None => None,
@@ -180,7 +194,7 @@ impl Bridge {
         }
         let jpeg = match jpeg {
             Some(jpeg) => jpeg,
-            None => blocking(picture::plain_cover).await?,
+            None => self.at_the_bench(picture::plain_cover).await?,
         };
         let cover = bench.still(&jpeg, "cover.jpg")?;
         let original = bench.original();
@@ -204,7 +218,7 @@ impl Bridge {
             bench.measured(width, height);
             return Ok(Some(bench.image(format, (width, height), None)));
         }
-        let fitted = blocking(move || picture::fit(&bytes, wechat::SAFE_IMAGE));
+        let fitted = self.at_the_bench(move || picture::fit(&bytes, wechat::SAFE_IMAGE));
         let Some(jpeg) = fitted.await? else { return Ok(None) };
         let still = bench.still(&jpeg, "image.jpg")?;
         Ok(Some(Content::Image {
@@ -319,8 +333,4 @@ fn in_memory(bench: &Bench<'_>) -> std::io::Result<Option<Vec<u8>>> {
 fn wechat_takes(kind: MediaKind, bench: &Bench<'_>) -> std::io::Result<bool> {
     let file = &bench.original().file;
     Ok(file.size() <= kind.max_bytes() as u64 && kind.check(&file.bytes()?).is_ok())
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> std::io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use desk::{Content, Millis, Reason, Shape, Tried};
 use media::{TempFile, picture};
 use secrecy::SecretString;
-use store::{Delivery, Error, MediaId, WechatMedia, faults};
+use store::{Delivery, Error, Job, MediaId, MediaState, WechatMedia, faults};
 use wechat::{CallError, Media, MediaKind, Outgoing};
 
 use super::{count, object_key, words_for};
@@ -237,13 +237,13 @@ impl Bridge {
             "WeChat does not take a file as it is"
         );
         count(account, "convert", if made.is_some() { "smaller" } else { "link" }, 0);
-        let (lane, id, now) = (held.lane.clone(), delivery.id.clone(), self.inner.clock.now());
+        let (lane, id) = (held.lane.clone(), delivery.id.clone());
         let (body, carried) = (words_for(account.language, &content), content.clone());
         let kept = self.inner.store.write(move |tx| {
             Box::pin(async move {
                 tx.fence(&lane).await?;
-                if let Some((of, made, about)) = &made {
-                    tx.add_media(made, of, about, now).await?;
+                if let Some((made, about)) = &made {
+                    tx.keep_media(made.as_str(), MediaState::Wanted, about).await?;
                 }
                 tx.set_content(&id, Some(&carried), &body).await
             })
@@ -252,20 +252,27 @@ impl Bridge {
         Ok(content)
     }
 
-    #[expect(clippy::type_complexity, reason = "what is to be committed together")]
+    /// A smaller picture, whose row is there and still waits for its commit.
     async fn smaller(
         &self,
         account: &Account,
         media: &str,
-    ) -> Result<Option<((store::MediaRow, MediaId, store::MediaFile), Content)>, Error> {
+    ) -> Result<Option<((MediaId, store::MediaFile), Content)>, Error> {
         let Some(row) = self.inner.store.kept_media(media).await? else { return Ok(None) };
         let Ok(Some(bytes)) = self.objects().get(&object_key(&account.id, media)).await else {
             return Ok(None);
         };
-        let fitted = tokio::task::spawn_blocking(move || picture::fit(&bytes, wechat::SAFE_IMAGE)).await;
+        let fitted = self.at_the_bench(move || picture::fit(&bytes, wechat::SAFE_IMAGE)).await;
         let Ok(Some(jpeg)) = fitted else { return Ok(None) };
         let Ok(file) = TempFile::of(&jpeg.bytes) else { return Ok(None) };
         let id = MediaId::new(&self.inner.clock, &self.inner.entropy);
+        let (made, now) = (id.clone(), self.inner.clock.now());
+        let wanted = self.inner.store.write(move |tx| {
+            Box::pin(async move {
+                tx.want_media(made.as_str(), &row.account, &row.openid, &row.delivery, "", now).await
+            })
+        });
+        wanted.await?;
         if let Err(error) = self.objects().put(&object_key(&account.id, id.as_str()), &file).await {
             tracing::warn!(account = account.id, media, %error, "a smaller picture could not be kept");
             return Ok(None);
@@ -287,22 +294,30 @@ impl Bridge {
             extension: "jpg".to_owned(),
             preview: None,
         };
-        Ok(Some(((row, id, about), content)))
+        Ok(Some(((id, about), content)))
     }
 
     /// WeChat does not know a delivery's uploads any more (40007): the next try uploads them again.
-    pub(crate) async fn forget_uploads(&self, held: &Held, delivery: &Delivery) -> Result<(), Error> {
-        let mut files: Vec<String> = Vec::new();
-        if let Some(content) = &delivery.content {
-            files.extend(content.file().map(|(id, _)| id.to_owned()));
-            if let Content::Video { cover, .. } = content {
-                files.push(cover.media.clone());
-            }
-        }
-        let lane = held.lane.clone();
+    pub(crate) async fn forget_uploads(
+        &self,
+        held: &Held,
+        job: &Job,
+        delivery: &Delivery,
+    ) -> Result<(), Error> {
+        let (lane, id, message) = (held.lane.clone(), delivery.id.clone(), job.subject.clone());
         let forgotten = self.inner.store.write(move |tx| {
             Box::pin(async move {
                 tx.fence(&lane).await?;
+                // What it carries by now: a smaller picture may have taken the place of one that was too large.
+                let parts = tx.deliveries(&message).await?;
+                let content = parts.into_iter().find(|part| part.id == id).and_then(|part| part.content);
+                let mut files: Vec<String> = Vec::new();
+                if let Some(content) = &content {
+                    files.extend(content.file().map(|(id, _)| id.to_owned()));
+                    if let Content::Video { cover, .. } = content {
+                        files.push(cover.media.clone());
+                    }
+                }
                 for id in &files {
                     if let Some(row) = tx.media(id).await? {
                         tx.forget_uploads(&row.account, &row.file.sha256).await?;

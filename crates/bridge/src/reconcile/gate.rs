@@ -8,8 +8,9 @@ use crate::{Account, Bridge};
 use desk::Millis;
 use store::{Error, Job};
 
-/// How long an answer waits for the history at most, and between two tries, in milliseconds.
-const PATIENCE: Millis = 30_000;
+/// How often an answer tries to have the history read, and how long it waits between two tries, in milliseconds: half a
+/// minute where IM does not answer at all. How long it had waited before it was its turn does not count.
+const TRIES: i64 = 5;
 const AGAIN: Millis = 2_000;
 
 impl Bridge {
@@ -32,7 +33,7 @@ impl Bridge {
         if job.since < since.gap || chat.until("").is_some_and(|until| until >= since.gap) {
             return Ok(None);
         }
-        if self.inner.clock.now() - job.since > PATIENCE {
+        if job.tries >= TRIES {
             metrics::counter!("tsunagi_reconcile_skipped_total", "account" => account.id.clone())
                 .increment(1);
             tracing::warn!(
@@ -52,10 +53,10 @@ impl Bridge {
             Err(_) => return self.wait_for_history(held, job, account, "time-out").await,
         };
         if look.went_back {
-            self.went_back().await?;
+            self.went_back(&account.id, &openid, &chat.ghost).await?;
             return Ok(Some(Step::Again));
         }
-        let take = self.take_of(account, &openid, look, true);
+        let take = self.take_of(account, &openid, &chat.ghost, look, true);
         let gated = Gated { lane: held.lane.clone(), job: job.clone(), said_s };
         let taken = self
             .inner

@@ -70,7 +70,7 @@ impl Bridge {
         for agent in agents {
             let from = chat.until(agent).unwrap_or(chat.known_since - self.inner.reconciling.max_age);
             let from = from.max(now - HISTORY).div_euclid(1000) - OVERLAP_S;
-            for message in self.chat_since(account, &chat.ghost, agent, from, slowly).await? {
+            for message in self.chat_since(account, &chat.ghost, agent, from, Some(slowly)).await? {
                 if message.from == *agent && message.to == chat.ghost {
                     found.push(message);
                 } else if message.from == chat.ghost {
@@ -154,20 +154,21 @@ impl Bridge {
         agent: &str,
     ) -> Result<Vec<HistoryMessage>, String> {
         let from = self.inner.clock.now_s() - LONGEST_HISTORY_S;
-        self.chat_since(account, ghost, agent, from, false).await.map_err(|blind| match blind {
+        self.chat_since(account, ghost, agent, from, None).await.map_err(|blind| match blind {
             Blind::Im(detail) => detail,
             Blind::Store(error) => error.to_string(),
         })
     }
 
-    /// What was said in one chat since `from_s`, as IM tells it.
+    /// What was said in one chat since `from_s`, as IM tells it. `look`: behind everything else, or not, and not without
+    /// an end; without it, whatever there is.
     async fn chat_since(
         &self,
         account: &str,
         ghost: &str,
         agent: &str,
         from_s: i64,
-        slowly: bool,
+        look: Option<bool>,
     ) -> Result<Vec<HistoryMessage>, Blind> {
         let now_s = self.inner.clock.now_s();
         let mut query = im::HistoryQuery {
@@ -179,8 +180,8 @@ impl Bridge {
             last_msg_key: None,
         };
         let mut messages = Vec::new();
-        for _ in 0..PAGES {
-            if slowly {
+        for _ in 0..look.map_or(usize::MAX, |_| PAGES) {
+            if look == Some(true) {
                 self.inner.slow_rate.wait("admin_getroammsg").await;
             }
             self.inner.im_rate.wait("admin_getroammsg").await;

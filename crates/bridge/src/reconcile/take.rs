@@ -3,12 +3,14 @@
 use super::FOUND;
 use super::look::{Look, said};
 use crate::convert::{Part, parts};
+use crate::webhook::want;
 use crate::{Account, Bridge, notice};
 use desk::words::{Notice, excerpt};
 use desk::{Clock, Direction, Entropy, Millis, Reason};
 use im::{C2cMessage, HistoryMessage};
 use store::{
-    Arrival, DeliveryId, Error, InboxId, Job, Lane, MessageId, NewJob, NewMessage, Source, Tx, Work,
+    Arrival, DeliveryId, Error, GhostState, InboxId, Job, Lane, MessageId, NewJob, NewMessage, Source, Tx,
+    Work,
 };
 
 /// An agent is told of lateness beyond this, in milliseconds.
@@ -20,6 +22,7 @@ const QUOTED: usize = 5;
 pub(super) struct Take {
     account: Account,
     openid: String,
+    ghost: String,
     answers: Vec<Found>,
     too_late: Vec<Found>,
     agents: Vec<String>,
@@ -52,13 +55,21 @@ pub(super) struct Gated {
 
 impl Bridge {
     /// Prepares what a look has found. `all`: every agent's chat was read.
-    pub(super) fn take_of(&self, account: &Account, openid: &str, look: Look, all: bool) -> Take {
+    pub(super) fn take_of(
+        &self,
+        account: &Account,
+        openid: &str,
+        ghost: &str,
+        look: Look,
+        all: bool,
+    ) -> Take {
         let found = |messages: Vec<HistoryMessage>| -> Vec<Found> {
             messages.into_iter().map(|message| self.found(account, message)).collect()
         };
         Take {
             account: account.clone(),
             openid: openid.to_owned(),
+            ghost: ghost.to_owned(),
             answers: found(look.missing),
             too_late: found(look.too_late),
             agents: look.agents,
@@ -134,6 +145,13 @@ impl Take {
         self.answers.is_empty() && self.too_late.is_empty()
     }
 
+    /// Whether the chats that were read are still the customer's: not erased, not deleted meanwhile. The customer's row is
+    /// locked.
+    pub(super) async fn is_still_theirs(&self, tx: &mut Tx<'_>) -> Result<bool, Error> {
+        let ghost = tx.ghost_of(&self.account.id, &self.openid).await?;
+        Ok(ghost.is_some_and(|ghost| ghost.user_id == self.ghost && ghost.state == GhostState::Living))
+    }
+
     /// Keeps how far was read, and nothing else.
     pub(super) async fn keep_marks(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
         let account = &self.account.id;
@@ -149,6 +167,9 @@ impl Take {
     /// Keeps everything: what was said before the gated webhook goes before it, the rest to the lane's end.
     pub(super) async fn keep(self, tx: &mut Tx<'_>, gated: Option<&Gated>) -> Result<Taken, Error> {
         tx.lock_customer(&self.account.id, &self.openid).await?;
+        if !self.is_still_theirs(tx).await? {
+            return Ok(Taken::default());
+        }
         self.keep_marks(tx).await?;
         let too_late = self.keep_too_late(tx).await?;
         let arrivals: Vec<Arrival> = self.answers.iter().map(|found| found.arrival.clone()).collect();
@@ -232,11 +253,15 @@ impl Take {
         .await?;
         tx.set_said(id.as_str(), said(&found.message)).await?;
         for (at, part) in parts(&found.message.body, self.account.language).into_iter().enumerate() {
-            let (Part::Text(body) | Part::File(_, body) | Part::Unsupported(body)) = part;
-            let part = DeliveryId::new(&self.clock, &self.entropy);
-            let failed = Some(Reason::FoundTooLate);
-            tx.insert_delivery(&part, &id, at as i64, &body, "", &self.openid, None, failed, self.now)
+            let (body, reason) = match &part {
+                Part::Text(body) | Part::File(_, body) => (body, Reason::FoundTooLate),
+                Part::Unsupported(body) => (body, Reason::UnsupportedKind),
+            };
+            let of = DeliveryId::new(&self.clock, &self.entropy);
+            tx.insert_delivery(&of, &id, at as i64, body, "", &self.openid, None, Some(reason), self.now)
                 .await?;
+            let (made, whose) = ((&self.clock, &self.entropy), (&*self.account.id, &*self.openid));
+            want(tx, made, whose, &of, &part, self.now).await?;
         }
         Ok(())
     }

@@ -37,9 +37,12 @@ impl Webhooks {
             return ok();
         }
         super::offset("im", raw_query, "RequestTime", self.clock.now_s());
+        // IM hangs up after two seconds, and then this goes no further.
+        let mut unstored =
+            Unstored { bridge: &self.bridge, said: matches!(opened.webhook, ::im::Webhook::AfterSendMsg(_)) };
         if let Err(error) = self.bridge.close_gap().await {
             tracing::error!(%error, command = opened.command, "a webhook could not be stored");
-            return self.lost(&opened);
+            return answer::status(StatusCode::SERVICE_UNAVAILABLE);
         }
         let span = trace::webhook("im", "", begun.elapsed());
         let arrival = {
@@ -52,6 +55,7 @@ impl Webhooks {
         self.ended(&span, "im", "", inbox.as_str(), &ingested, begun);
         match ingested {
             Ok(ingested) => {
+                unstored.said = false;
                 self.bridge.wake();
                 if let ::im::Webhook::StateChange(change) = &opened.webhook {
                     self.bridge.came_or_went(&change.info.user_id);
@@ -64,17 +68,9 @@ impl Webhooks {
             Err(error) => {
                 // IM repeats it where the console says so; otherwise the history tells later.
                 tracing::error!(%inbox, %error, command = opened.command, "a webhook could not be stored");
-                self.lost(&opened)
+                answer::status(StatusCode::SERVICE_UNAVAILABLE)
             }
         }
-    }
-
-    /// Answers a webhook that is not stored; what an agent said is looked for in the history.
-    fn lost(&self, opened: &::im::Opened) -> Response {
-        if matches!(opened.webhook, ::im::Webhook::AfterSendMsg(_)) {
-            self.bridge.lost_a_webhook();
-        }
-        answer::status(StatusCode::SERVICE_UNAVAILABLE)
     }
 
     fn path_secret_holds(&self, given: Option<&str>) -> bool {
@@ -84,6 +80,20 @@ impl Webhooks {
                 let given = given.unwrap_or_default().as_bytes();
                 secret.expose_secret().as_bytes().ct_eq(given).into()
             }
+        }
+    }
+}
+
+/// A webhook that is not stored yet. However that ends, what an agent said is then looked for in the history.
+struct Unstored<'a> {
+    bridge: &'a bridge::Bridge,
+    said: bool,
+}
+
+impl Drop for Unstored<'_> {
+    fn drop(&mut self) {
+        if self.said {
+            self.bridge.lost_a_webhook();
         }
     }
 }

@@ -4,9 +4,8 @@
 //! whose file is gone. What a browser would run is offered for download alone, and never under a type of its own.
 
 use std::ops::Range;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
@@ -19,9 +18,9 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use bridge::{Bridge, object_key};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use store::MediaRow;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::answer;
 
@@ -31,6 +30,9 @@ const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 /// Whatever it is, it may run nothing and load nothing.
 const SANDBOX: &str =
     "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox";
+
+/// How long a reader may take no byte.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// What the endpoint knows.
 #[derive(Clone)]
@@ -139,7 +141,7 @@ async fn body(files: &Files, row: &MediaRow, range: Option<Range<u64>>) -> Resul
         return Err(Box::new(response));
     };
     match files.bridge.objects().stream(&object_key(&row.account, &row.id), range).await {
-        Ok(Some(stream)) => Ok(Body::from_stream(Served { stream, _place: place })),
+        Ok(Some(stream)) => Ok(Body::from_stream(served(stream, place))),
         Ok(None) => {
             tracing::error!(account = row.account, media = row.id, "a file is missing from the media store");
             metrics::counter!("tsunagi_media_store_errors_total").increment(1);
@@ -153,18 +155,23 @@ async fn body(files: &Files, row: &MediaRow, range: Option<Range<u64>>) -> Resul
     }
 }
 
-/// A file on its way to somebody.
-struct Served {
-    stream: Pin<Box<dyn Stream<Item = Result<Bytes, std::io::Error>> + Send>>,
-    _place: OwnedSemaphorePermit,
-}
+type Bits = Result<Bytes, std::io::Error>;
 
-impl Stream for Served {
-    type Item = Result<Bytes, std::io::Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.stream.as_mut().poll_next(context)
-    }
+/// A file on its way to somebody. Whoever reads nothing for [`STALLED`] loses the rest, and the place is free again.
+fn served(
+    mut file: impl Stream<Item = Bits> + Send + Unpin + 'static,
+    place: OwnedSemaphorePermit,
+) -> impl Stream<Item = Bits> + Send {
+    let (bits, out) = mpsc::channel::<Bits>(1);
+    tokio::spawn(async move {
+        let _place = place;
+        while let Some(next) = file.next().await {
+            if bits.send_timeout(next, STALLED).await.is_err() {
+                return;
+            }
+        }
+    });
+    futures_util::stream::unfold(out, async |mut out| out.recv().await.map(|bits| (bits, out)))
 }
 
 fn with_headers(mut response: Response, row: &MediaRow, etag: &str) -> Response {

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use store::Store;
 use tokio::sync::watch;
 
+/// A clock that gains so many milliseconds in a second was moved.
+const MOVED: i64 = 5_000;
+
 /// A repeat of WeChat's comes within a minute; two days leave room for any cloud's worst day.
 const DEDUP_LIFE: i64 = 48 * 3_600_000;
 
@@ -102,6 +105,38 @@ pub(super) async fn close_idle(bridge: Bridge, pause: Duration, mut stop: watch:
     }
 }
 
+/// The database counts the time of lanes, and this process that of everything else. Where somebody moves this process's
+/// clock on (a demo, a machine whose clock was far off), what was put off until then has its time.
+pub(super) async fn follow_clock(
+    store: Store,
+    clock: Clock,
+    accounts: Vec<String>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let (begun, before) = (Instant::now(), clock.now());
+        if wait(&mut stop, Duration::from_secs(1)).await {
+            return;
+        }
+        let passed = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+        if clock.now() - before - passed < MOVED {
+            continue;
+        }
+        let all = accounts.clone();
+        let woken = store.write(move |tx| {
+            Box::pin(async move {
+                for account in &all {
+                    tx.wake_lanes(account, 0).await?;
+                }
+                Ok(())
+            })
+        });
+        if let Err(error) = woken.await {
+            tracing::warn!(%error, "lanes could not be woken after the clock was moved");
+        }
+    }
+}
+
 /// Looks after answers that wait for their customers.
 pub(super) async fn mailbox(bridge: Bridge, mut stop: watch::Receiver<bool>) {
     loop {
@@ -123,9 +158,9 @@ pub(super) async fn mailbox(bridge: Bridge, mut stop: watch::Receiver<bool>) {
 pub(super) async fn reconcile(bridge: Bridge, every: Duration, mut stop: watch::Receiver<bool>) {
     // Another node may have the turn, and may die with it.
     let pause = (every / 4).clamp(Duration::from_millis(250), Duration::from_secs(30));
-    for number in 0.. {
+    loop {
         let begun = Instant::now();
-        match bridge.reconcile(number).await {
+        match bridge.reconcile().await {
             Ok(Some(round)) => {
                 metrics::counter!("tsunagi_reconcile_rounds_total", "outcome" => "whole").increment(1);
                 metrics::gauge!("tsunagi_reconcile_round_seconds").set(begun.elapsed().as_secs_f64());

@@ -107,6 +107,12 @@ impl Gateway {
             tokio::spawn(housekeeping::desk(bridge.clone(), config.desk.agent_poll, stopped.clone())),
             tokio::spawn(housekeeping::close_idle(bridge.clone(), config.desk.agent_poll, stopped.clone())),
             tokio::spawn(housekeeping::windows(bridge.clone(), config.desk.agent_poll, stopped.clone())),
+            tokio::spawn(housekeeping::follow_clock(
+                store.clone(),
+                clock.clone(),
+                config.accounts.iter().map(|account| account.id.clone()).collect(),
+                stopped.clone(),
+            )),
             tokio::spawn(housekeeping::mailbox(bridge.clone(), stopped.clone())),
             tokio::spawn(housekeeping::courtesies(bridge.clone(), stopped.clone())),
             tokio::spawn(housekeeping::reconcile(
@@ -160,8 +166,10 @@ impl Gateway {
     /// Ends gracefully, within the configured time.
     pub(crate) async fn stop(self) {
         let end = async {
-            // First the requests: each is answered after its commit. Then the jobs.
-            self.listener.stop().await;
+            // First the requests: each is answered after its commit. Whoever takes long to read a file is cut off, so that
+            // jobs have their time, too.
+            let requests = self.shutdown_timeout / 3;
+            let _ = tokio::time::timeout(requests, self.listener.stop()).await;
             let _ = self.stop.send(true);
             self.bridge.wake();
             for task in self.tasks {

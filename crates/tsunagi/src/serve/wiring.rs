@@ -23,6 +23,8 @@ pub(crate) async fn bridge(
     clock: Clock,
     entropy: Entropy,
 ) -> Result<Bridge, ServeError> {
+    // It takes a moment to say what it can do, which the rest of the start does not wait for.
+    let ffmpeg = tokio::spawn(find_ffmpeg(config.media.ffmpeg.clone()));
     let http = wechat::http()
         .connect_timeout(config.calls.connect_timeout)
         .build()
@@ -49,7 +51,7 @@ pub(crate) async fn bridge(
     };
     let reconciling =
         Reconciling { every: config.desk.reconcile_every, max_age: millis(config.desk.reconcile_max_age) };
-    let media = media(config).await?;
+    let media = media(config, ffmpeg.await.unwrap_or_default())?;
     let settings = Settings {
         im_rate: config.im.rate,
         patience,
@@ -66,15 +68,9 @@ pub(crate) async fn bridge(
     Ok(bridge)
 }
 
-async fn media(config: &Config) -> Result<MediaSettings, ServeError> {
-    let media = &config.media;
-    let wiring = |error: &dyn std::fmt::Display| ServeError::Wiring(format!("store.media: {error}"));
-    let objects = Objects::open(&media.place, media.timeout).map_err(|error| wiring(&error))?;
-    let networks = media.private_networks.clone();
-    let allow = Arc::new(move |address| networks.iter().any(|network| network.contains(address)));
-    let fetcher = Fetcher::new(allow, config.calls.connect_timeout).map_err(|error| wiring(&error))?;
-    let ffmpeg = match &media.ffmpeg {
-        Some(program) => Ffmpeg::find(program).await,
+async fn find_ffmpeg(program: Option<String>) -> Option<Ffmpeg> {
+    let ffmpeg = match program {
+        Some(program) => Ffmpeg::find(&program).await,
         None => None,
     };
     if ffmpeg.as_ref().is_none_or(|ffmpeg| !ffmpeg.makes_mp3()) {
@@ -82,6 +78,16 @@ async fn media(config: &Config) -> Result<MediaSettings, ServeError> {
             "no ffmpeg that makes MP3 was found: voices that the other side cannot play go as links"
         );
     }
+    ffmpeg
+}
+
+fn media(config: &Config, ffmpeg: Option<Ffmpeg>) -> Result<MediaSettings, ServeError> {
+    let media = &config.media;
+    let wiring = |error: &dyn std::fmt::Display| ServeError::Wiring(format!("store.media: {error}"));
+    let objects = Objects::open(&media.place, media.timeout).map_err(|error| wiring(&error))?;
+    let networks = media.private_networks.clone();
+    let allow = Arc::new(move |address| networks.iter().any(|network| network.contains(address)));
+    let fetcher = Fetcher::new(allow, config.calls.connect_timeout).map_err(|error| wiring(&error))?;
     Ok(MediaSettings {
         objects,
         fetcher,

@@ -8,6 +8,8 @@ mod kills;
 mod links;
 mod troubles;
 
+use base64::Engine as _;
+
 use crate::support::{AGENT, OPENID, PATIENCE, World, http};
 use serde_json::{Value, json};
 use sim::WechatAccountConfig;
@@ -29,7 +31,7 @@ fn made(arguments: &[&str], ending: &str) -> Vec<u8> {
 }
 
 /// A picture of this size.
-fn picture(width: u32, height: u32, ending: &str) -> Vec<u8> {
+pub(crate) fn picture(width: u32, height: u32, ending: &str) -> Vec<u8> {
     made(&["-i", &format!("testsrc=size={width}x{height}"), "-frames:v", "1"], ending)
 }
 
@@ -61,18 +63,8 @@ fn heard(bytes: &[u8]) -> (String, f64) {
     (format.to_owned(), seconds.parse().unwrap())
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let [a, b, c] = [chunk[0], *chunk.get(1).unwrap_or(&0), *chunk.get(2).unwrap_or(&0)].map(u32::from);
-        let word = a << 16 | b << 8 | c;
-        for at in 0..4 {
-            let letter = LETTERS[(word >> (18 - 6 * at) & 63) as usize];
-            text.push(if at > chunk.len() { '=' } else { char::from(letter) });
-        }
-    }
-    text
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 /// What is under an address: status, headers, bytes.
@@ -124,7 +116,7 @@ impl World {
     }
 
     /// The agent's client uploads a file; gives its address.
-    async fn agent_uploads(&self, name: &str, bytes: &[u8]) -> String {
+    pub(crate) async fn agent_uploads(&self, name: &str, bytes: &[u8]) -> String {
         let address = format!("{}/sim/im/agents/{AGENT}/upload?name={name}", self.clouds.control_url);
         let told: Value =
             http().post(address).body(bytes.to_vec()).send().await.unwrap().json().await.unwrap();
@@ -133,7 +125,7 @@ impl World {
     }
 
     /// The agent sends elements to the customer.
-    async fn agent_sends(&self, ghost: &str, body: Value) {
+    pub(crate) async fn agent_sends(&self, ghost: &str, body: Value) {
         let sent = self.control.agent_send(AGENT, json!({"to": ghost, "body": body})).await.unwrap();
         sent.unwrap();
     }

@@ -1,12 +1,20 @@
 //! `tsunagi erase`: nothing of a customer is left in any file, dump, log or metric.
 
 use super::run::run;
-use crate::support::{AGENT, Engine, OPENID, Setup, World, engines};
+use crate::media::{base64, picture};
+use crate::support::{AGENT, Engine, OPENID, PATIENCE, Setup, World, engines};
+use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
-const PLANTED: [&str; 4] =
-    ["PLANTED-question-7f3a", "PLANTED-answer-91bc", "种下的秘密词句", "PLANTED-waits-5d2e"];
+const PLANTED: [&str; 6] = [
+    "PLANTED-question-7f3a",
+    "PLANTED-answer-91bc",
+    "种下的秘密词句",
+    "PLANTED-waits-5d2e",
+    "PLANTED-in-a-picture-c4a0",
+    "PLANTED-in-a-file-08e6",
+];
 const OTHER: &str = "oAnotherCustomerOfThisShop00";
 
 /// The forms in which a text may lie in a file.
@@ -85,7 +93,7 @@ async fn metrics(world: &World) -> String {
     crate::support::http().get(format!("{}/metrics", world.admin)).send().await.unwrap().text().await.unwrap()
 }
 
-/// A customer of whom there are words in both directions, sent and waiting.
+/// A customer of whom there are words in both directions, sent and waiting, and files.
 async fn planted(world: &World) -> String {
     let (control, app_id) = (&world.control, world.app_id());
     control.follow(&app_id, OPENID).await.unwrap();
@@ -95,6 +103,19 @@ async fn planted(world: &World) -> String {
     world.customer_sees(PLANTED[1]).await;
     control.say(&app_id, OPENID, PLANTED[2]).await.unwrap();
     world.agent_sees(PLANTED[2]).await;
+    // What stands behind a picture's end is kept with it.
+    let bytes = [picture(70, 50, "jpg"), PLANTED[4].into()].concat();
+    let message = json!({"type": "image", "base64": base64(&bytes)});
+    control.send(&app_id, OPENID, message).await.unwrap();
+    let url = world.agent_uploads("sizes.txt", PLANTED[5].as_bytes()).await;
+    let file = json!({"Url": url, "UUID": "u", "FileSize": 22, "FileName": "sizes.txt", "Download_Flag": 2});
+    world.agent_sends(&ghost, json!([{"MsgType": "TIMFileElem", "MsgContent": file}])).await;
+    let link = |line: &Value| {
+        line["kind"] == "delivered"
+            && line["cloud"] == "wechat"
+            && line["text"].as_str().is_some_and(|text| text.contains("sizes.txt"))
+    };
+    control.wait_for(PATIENCE, link).await.unwrap();
     control.say(&app_id, OTHER, "somebody else").await.unwrap();
     world.agent_sees("somebody else").await;
     world.drained().await;

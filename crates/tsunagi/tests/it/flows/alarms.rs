@@ -66,6 +66,30 @@ async fn f33_too_fast_rests_the_whole_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f33_a_used_quota_holds_answers_until_there_is_a_new_one() {
+    on_every_engine(|engine| async move {
+        let world = Setup::new(engine).start().await;
+        let ghost = world.opened(OPENID, "question").await;
+        world.fault(Fault::times("wechat.custom_send", Kind::Errcode, 2).value(45009)).await;
+        world.agent_says(&ghost, "held back").await;
+        world.struck("wechat.custom_send", 1).await;
+        world.alarm("account_paused").await;
+        // As long as an answer is waited for; the new day's first try meets a used quota, too.
+        world.advance(86_400_000 + 60_000).await;
+        world.struck("wechat.custom_send", 2).await;
+        world.notice("「held back」").await;
+        assert_eq!(world.ends("held back").await, "failed quota_used_up");
+        world.agent_says(&ghost, "held for a day").await;
+        world.advance(86_400_000 - 60_000).await;
+        world.control.say(&world.app_id(), OPENID, "still there?").await.unwrap();
+        world.customer_sees("held for a day").await;
+        world.drained().await;
+        assert_eq!(world.shown_to_customer("held back").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn f27_fresh_tokens_that_are_refused_raise_an_alarm() {
     on_every_engine(|engine| async move {
         let world = Setup::new(engine).start().await;

@@ -61,7 +61,10 @@ async fn story(engine: Engine, point: &'static str) {
             claimed = false;
         }
         let open = world.database.count("SELECT COUNT(*) FROM job").await
-            + world.database.count("SELECT COUNT(*) FROM media WHERE state IN ('wanted', 'late')").await;
+            + world
+                .database
+                .count("SELECT COUNT(*) FROM media WHERE state IN ('wanted', 'late') AND source <> ''")
+                .await;
         if open == 0 && died {
             break;
         }

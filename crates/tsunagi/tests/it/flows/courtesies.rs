@@ -104,7 +104,7 @@ async fn f59_a_recall_before_delivery_withdraws_the_answer_and_what_follows_it_g
         for words in ["waits at the head", "waits behind it"] {
             world.notice(&format!("未送达：「{words}」。您在发送前撤回了这条消息")).await;
         }
-        assert_eq!(world.notices().await, 2);
+        assert_eq!(world.notices().await, 2, "{}", world.log());
         // A recall of what nobody knows, or by somebody else, does nothing.
         let body = json!({"CallbackCommand": "C2C.CallbackAfterMsgWithDraw", "From_Account": "stranger", "To_Account": ghost, "MsgKey": "1_2_3", "UnreadMsgNum": 0});
         let asked = json!({"command": "C2C.CallbackAfterMsgWithDraw", "body": body});

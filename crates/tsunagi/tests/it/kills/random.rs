@@ -71,8 +71,8 @@ async fn kill_at_random(engine: Engine) {
         .collect();
     let mut cuts = Vec::new();
     for _ in 0..KILLS {
-        // Three attempts at a push must meet a living gateway once.
-        tokio::time::sleep(Duration::from_millis(1_000 + dice.below(1_000))).await;
+        // Three attempts at a push must meet a living gateway once, and a start of a debug build takes up to a second.
+        tokio::time::sleep(Duration::from_millis(1_500 + dice.below(1_000))).await;
         assert!(world.died().is_none(), "the gateway ended by itself:\n{}", world.log());
         let from = now_ms();
         world.kill();

@@ -5,4 +5,4 @@ mod check_webhooks;
 mod erase;
 mod import;
 mod jobs;
-mod run;
+pub(crate) mod run;

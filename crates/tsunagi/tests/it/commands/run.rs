@@ -6,14 +6,14 @@ use std::path::Path;
 use std::process::Stdio;
 
 /// How a command ended and what it said.
-pub(super) struct Ran {
-    pub(super) code: i32,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
     pub(super) stdout: String,
     pub(super) stderr: String,
 }
 
 /// Runs the binary in `folder` until it ends.
-pub(super) async fn run(folder: &Path, arguments: &[&str]) -> Ran {
+pub(crate) async fn run(folder: &Path, arguments: &[&str]) -> Ran {
     run_with(folder, arguments, &[]).await
 }
 
@@ -41,7 +41,7 @@ pub(super) async fn run_with(folder: &Path, arguments: &[&str], variables: &[(&s
 
 impl Ran {
     /// Everything that it said.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         format!("exit code {}\n{}\n{}", self.code, self.stdout, self.stderr)
     }
 

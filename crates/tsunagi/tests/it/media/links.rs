@@ -4,11 +4,36 @@ use super::{base64, bytes_at, get, picture};
 use crate::support::{Engine, Setup, World, http};
 use reqwest::Method;
 use serde_json::json;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn a_link(world: &World, file: &[u8]) -> String {
     let message = json!({"type": "image", "base64": base64(file)});
     let content = world.sent_to_agent(message, "TIMImageElem").await;
     content["ImageInfoArray"][0]["URL"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f68_whoever_stops_reading_a_file_holds_up_no_stop() {
+    let mut world = Setup::new(Engine::Sqlite).start().await;
+    let ghost = world.customer_wrote().await;
+    // More than any socket holds.
+    let url = world.agent_uploads("large.bin", &vec![7; 16 << 20]).await;
+    let file =
+        json!({"Url": url, "UUID": "u", "FileSize": 16 << 20, "FileName": "large.bin", "Download_Flag": 2});
+    world.agent_sends(&ghost, json!([{"MsgType": "TIMFileElem", "MsgContent": file}])).await;
+    let words = world.customer_has(1).await.remove(0).1;
+    let link = words.lines().find(|line| line.starts_with("http://")).unwrap().to_owned();
+    let (host, path) = link.trim_start_matches("http://").split_once('/').unwrap();
+    let mut stalled = tokio::net::TcpStream::connect(host).await.unwrap();
+    stalled.write_all(format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).await.unwrap();
+    let mut begun = [0; 12];
+    stalled.read_exact(&mut begun).await.unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 200");
+    let asked = Instant::now();
+    assert_eq!(world.stop().unwrap().code(), Some(0), "{}", world.log());
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+    assert!(world.log().contains("tsunagi::serve: stopped"), "{}", world.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -108,6 +108,32 @@ async fn an_agents_file_that_is_gone_fails_with_what_came_after_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_failed_and_is_sent_again_is_fetched_and_not_named() {
+    let world = Setup::new(Engine::Sqlite).start().await;
+    let ghost = world.customer_wrote().await;
+    let file = picture(40, 40, "png");
+    let url = world.agent_uploads("a.png", &file).await;
+    // IM's store says 404 once, which is final.
+    world
+        .control
+        .fault(Fault { value: json!(404), ..Fault::once("im.download", Kind::Status) })
+        .await
+        .unwrap();
+    world.agent_sends(&ghost, at(&url)).await;
+    world.agent_sees("【Tsunagi】未送达：「[图片]」。无法从即时通信IM读取这个文件，请重新上传后再发。").await;
+    world.drained().await;
+    let failed =
+        world.database.pairs("SELECT message, state FROM delivery WHERE reason = 'file_unavailable'").await;
+    assert_eq!(failed.len(), 1, "{}", world.log());
+    let arguments = ["jobs", "retry", failed[0].0.as_str(), "--config", "tsunagi.toml"];
+    let retried = crate::commands::run::run(world.folder.path(), &arguments).await;
+    assert_eq!(retried.code, 0, "{}", retried.said());
+    let got = world.customer_has(1).await;
+    assert_eq!(got[0].0, "image");
+    assert!(world.phone_gets(&got[0].2["media_id"]).await == file);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn f34_an_upload_without_a_clear_end_is_made_again_and_the_message_sent_once() {
     let world = Setup::new(Engine::Sqlite).start().await;
     let ghost = world.customer_wrote().await;

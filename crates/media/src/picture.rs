@@ -10,6 +10,12 @@ use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 
 /// The most points that are decoded: more than telephones make.
 const MAX_POINTS: u64 = 64_000_000;
+/// A picture of more than this many points has a byte for each [`SPARSE`] of them at least, or is not worth its decoding: a
+/// file of a hundred bytes may claim sixteen million points.
+const LARGE: u64 = 1_000_000;
+const SPARSE: u64 = 1_000;
+/// The longer side of a picture that is made to fit, at most, in points: more than any phone shows.
+const LONGEST: u32 = 2_560;
 /// The most memory that a decoded picture may take, and its decoder beside it, in bytes each.
 const MAX_MEMORY: u64 = 256 * 1024 * 1024;
 
@@ -44,9 +50,9 @@ pub fn thumbnail(bytes: &[u8], longest: u32, max_bytes: usize) -> Option<Jpeg> {
     shrink(small, max_bytes)
 }
 
-/// The picture as a JPEG of at most `max_bytes`, as large as that allows. `None` as for [`thumbnail`].
+/// The picture as a JPEG of at most `max_bytes`, as large as that and a phone allow. `None` as for [`thumbnail`].
 pub fn fit(bytes: &[u8], max_bytes: usize) -> Option<Jpeg> {
-    shrink(decode(bytes)?, max_bytes)
+    thumbnail(bytes, LONGEST, max_bytes)
 }
 
 /// The cover of a video that has none: dark, with a triangle to be pressed.
@@ -65,7 +71,8 @@ pub fn plain_cover() -> Jpeg {
 
 fn decode(bytes: &[u8]) -> Option<DynamicImage> {
     let (width, height) = measure(bytes)?;
-    if u64::from(width) * u64::from(height) > MAX_POINTS {
+    let points = u64::from(width) * u64::from(height);
+    if points > MAX_POINTS || (points > LARGE && points / SPARSE > bytes.len() as u64) {
         return None;
     }
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
@@ -169,6 +176,11 @@ mod tests {
         let begun = std::time::Instant::now();
         assert!(thumbnail(&huge, 198, 64 * 1024).is_none());
         assert!(begun.elapsed().as_millis() < 500);
+        // Found by fuzzing: a GIF of forty-nine bytes that claims sixteen million points, and is a point large.
+        let mut sparse = b"GIF89a\x01\xff\xff\0\x80\xff\0\0\xff\0\0\xff\0!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01".to_vec();
+        sparse.extend([0; 6]);
+        assert_eq!(measure(&sparse), Some((65_281, 255)));
+        assert!(thumbnail(&sparse, 198, 64 * 1024).is_none());
         // Cut off: the head can be read, the rest cannot.
         let whole = noise(300, 300, ImageFormat::Jpeg);
         assert_eq!(measure(&whole[..2_000]), Some((300, 300)));

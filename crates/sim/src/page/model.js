@@ -117,7 +117,7 @@ export function visibleHops() {
   const { housekeeping, only } = state.wire;
   const mine = state.customer?.openid;
   if (housekeeping && !only) return state.hops;
-  return state.hops.filter((hop) => (housekeeping || !/query_online|getcallbackip|^login$|quota\/get/.test(hop.name))
+  return state.hops.filter((hop) => (housekeeping || !/query_online|getcallbackip|^login$|quota\/get|getroammsg|set_msg_read/.test(hop.name))
     && (!only || hop.outcome === "mark" || openidOf(hop.who) === mine));
 }
 

@@ -31,7 +31,7 @@ const faults = {
 function Faults() {
   const dead = state.gateway && !state.gateway.running;
   const names = ["f-im", "f-slow", "f-lost", "f-token", "f-quota", ...(state.gateway ? [dead ? "f-start" : "f-kill"] : []), "f-mend"];
-  return html`<${Menu} name="faults" label=${word("faults")}>
+  return html`<${Menu} name="faults" label=${html`<span class="long">${word("faults")}</span><span class="short">${word("faults-short")}</span>`} title=${word("faults")}>
     <p class="small">${word("faults-line")}</p>
     ${names.map((name) => html`<button type="button" class="choice" data-closes data-fault=${name} key=${name} onClick=${() => attempt(faults[name])}>
       <strong>${word(name)}</strong><span class="small">${word(`${name}-line`)}</span></button>`)}
@@ -43,11 +43,12 @@ function Kind() {
   const account = state.accounts[0];
   if (!account) return null;
   const kinds = [["kd-certified", true], ["kd-personal", false]];
-  return html`<${Menu} name="kind" label=${word(account.certified ? "kd-certified" : "kd-personal")} title=${`${word("kind")}: ${word(account.certified ? "kd-certified" : "kd-personal")}`}>
+  const name = account.certified ? "kd-certified" : "kd-personal";
+  return html`<${Menu} name="kind" label=${html`<span class="long">${word(name)}</span><span class="short">${word(`${name}-short`)}</span>`} title=${`${word("kind")}: ${word(name)}`}>
     <p class="small">${word("kind-line")}</p>
-    ${kinds.map(([name, certified]) => html`<button type="button" class="choice" data-closes data-kind=${name} key=${name} aria-pressed=${account.certified === certified}
+    ${kinds.map(([kind, certified]) => html`<button type="button" class="choice" data-closes data-kind=${kind} key=${kind} aria-pressed=${account.certified === certified}
       onClick=${() => attempt(async () => { await operator.certify(account.app_id, certified); await refresh(); })}>
-      <strong>${word(name)}</strong><span class="small">${word(`${name}-line`)}</span></button>`)}
+      <strong>${word(kind)}</strong><span class="small">${word(`${kind}-line`)}</span></button>`)}
   <//>`;
 }
 

@@ -31,7 +31,7 @@ const faults = {
 function Faults() {
   const dead = state.gateway && !state.gateway.running;
   const names = ["f-im", "f-slow", "f-lost", "f-token", "f-quota", ...(state.gateway ? [dead ? "f-start" : "f-kill"] : []), "f-mend"];
-  return html`<${Menu} name="faults" label=${html`<span class="long">${word("faults")}</span><span class="short">${word("faults-short")}</span>`} title=${word("faults")}>
+  return html`<${Menu} name="faults" label=${html`<span class="long">${word("faults")}</span><span class="short">${word("faults-short")}</span>`}>
     <p class="small">${word("faults-line")}</p>
     ${names.map((name) => html`<button type="button" class="choice" data-closes data-fault=${name} key=${name} onClick=${() => attempt(faults[name])}>
       <strong>${word(name)}</strong><span class="small">${word(`${name}-line`)}</span></button>`)}

@@ -1,8 +1,12 @@
 //! Every kind of message, both ways, as a person would see it; the replies that are left; the account that may only reply.
 
 use super::browser::{Browser, DESKTOP, Look, browser, demo};
+use serde_json::{Value, json};
+use sim::WechatAccountConfig;
 
 const ENTER: &str = "\u{e007}";
+/// Whose phone it is.
+const CUSTOMER: &str = "oXiaoli_demo_customer_000002";
 /// A script's test that a sound or a film can be played.
 const PLAYS: &str = "(one) => { if (!one) return false; if (one.preload !== 'auto') { one.preload = 'auto'; one.load(); } return one.duration > 0; }";
 
@@ -30,6 +34,27 @@ impl Page {
         };
         self.browser.click(&format!("{from} .extras > summary")).await;
         self.browser.click(&format!("{from} [data-extra={kind}]")).await;
+        self.seen(side, kind, lines, shown).await;
+    }
+
+    /// What this page's clients do not offer, as another client would send it.
+    async fn sends_elsewhere(&self, side: &str, kind: &str, message: Value, shown: &str) {
+        let (path, lines) = match side {
+            "in" => (
+                format!("/sim/wechat/{}/customers/{CUSTOMER}/send", WechatAccountConfig::shop().app_id),
+                "#chat-lines",
+            ),
+            _ => ("/sim/im/agents/user2/send".to_owned(), "#transcript"),
+        };
+        let post = "{method: 'POST', headers: {'content-type': 'application/json'}";
+        let script = format!(
+            "return fetch('{path}', {post}, body: JSON.stringify({message})}}).then((answer) => answer.status)"
+        );
+        assert_eq!(self.browser.script(&script).await, 200, "{kind}");
+        self.seen(side, kind, lines, shown).await;
+    }
+
+    async fn seen(&self, side: &str, kind: &str, lines: &str, shown: &str) {
         let script = format!(
             "const plays = {PLAYS}; const theirs = [...document.querySelectorAll('{lines} .said.theirs:not(.is-notice)')].at(-1); return Boolean(theirs && ({shown}));"
         );
@@ -75,6 +100,8 @@ async fn every_kind_of_message_is_seen_on_the_other_side() {
         "plays(theirs.querySelector('video')) && theirs.querySelector('video').poster !== ''",
     )
     .await;
+    let short = json!({"type": "shortvideo"});
+    page.sends_elsewhere("in", "shortvideo", short, "theirs.querySelector('video')?.poster !== ''").await;
     page.sends(
         "in",
         "location",
@@ -93,6 +120,16 @@ async fn every_kind_of_message_is_seen_on_the_other_side() {
     page.asks("还有呢？").await;
     page.sends("out", "file", &words("sizes.txt")).await;
     page.sends("out", "sticker", &words("[smile]")).await;
+    let custom = r#"{"businessID":"text_link","text":"本周新品","link":"https://shop.example.com/new"}"#;
+    let custom = json!({"MsgType": "TIMCustomElem", "MsgContent": {"Data": custom, "Desc": ""}});
+    let custom = json!({"to": CUSTOMER, "body": [custom]});
+    page.sends_elsewhere("out", "custom", custom, &words("本周新品")).await;
+    let text = |text: &str| json!({"MsgType": "TIMTextElem", "MsgContent": {"Text": text}});
+    let face = json!({"MsgType": "TIMFaceElem", "MsgContent": {"Index": 1, "Data": "[TUIEmoji_Like]"}});
+    let several = json!({"to": CUSTOMER, "body": [text("第一段"), face, text("第三段")]});
+    page.asks("谢谢").await;
+    let in_order = "theirs.textContent.includes('第三段') && [...document.querySelectorAll('#transcript .said.theirs')].slice(-3).map((one) => one.querySelector('.words').textContent).join() === '第一段,👍,第三段'";
+    page.sends_elsewhere("out", "several", several, in_order).await;
     page.browser.is_silent().await;
     page.browser.close().await;
 }

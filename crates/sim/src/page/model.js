@@ -10,7 +10,7 @@ import { word } from "/words.js";
 /** Hops kept on the page; the simulator keeps as many. */
 const KEPT = 2000;
 /** The least time between two questions, in milliseconds. */
-const REST = { wire: 60, chats: 150 };
+const REST = { wire: 100, chats: 300 };
 
 export const state = {
   /** Rises whenever something changed that a phone or a desk shows; most hops change nothing there. */
@@ -50,9 +50,14 @@ export async function attempt(work) {
   }
 }
 
+let customers = { of: null, ids: new Set() };
+
 /** The openid that a ghost's UserID stands for: the openid itself, or with a generation behind it. */
-export const openidOf = (user) => state.accounts.flatMap((one) => one.customers)
-  .find(({ openid }) => user === openid || user.startsWith(`${openid}-`))?.openid ?? user;
+export function openidOf(user) {
+  if (customers.of !== state.accounts) customers = { of: state.accounts, ids: new Set(state.accounts.flatMap((one) => one.customers.map(({ openid }) => openid))) };
+  const base = user.replace(/-\d+$/, "");
+  return !customers.ids.has(user) && customers.ids.has(base) ? base : user;
+}
 
 const same = (a, b) => a?.app === b?.app && a?.openid === b?.openid;
 

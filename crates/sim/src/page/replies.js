@@ -55,7 +55,8 @@ export async function learn(agent, chats) {
     if (!replies && before?.count === chat.count - 1) {
       replies = before.replies;
       if (chat.last.from === agent) pay(replies, chat.last);
-    } else if (!replies) {
+    } else if (!replies && (!before || before.replies)) {
+      // Who never said anything of replies is not asked again.
       if (questions === 0) continue;
       questions -= 1;
       const tail = await desk.messages(agent, chat.peer, Math.max(0, chat.count - ASKED.messages));

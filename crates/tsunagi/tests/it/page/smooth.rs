@@ -193,6 +193,10 @@ async fn the_page_stays_smooth_with_50_chats_and_200_hops_a_second() {
         plain.frames,
         plain.usual_gap,
     );
+    // Beside other tests the simulator may not come up to it; nextest runs this one alone.
+    if std::env::var_os("NEXTEST").is_some() {
+        assert!(per_second > 180.0, "the wire was not busy enough: {per_second:.0} hops/s");
+    }
     // Only what is in sight is in the page, whatever there is.
     assert!(hops <= 60 && lines <= 200, "{hops} rows and {lines} lines are drawn");
     assert!(busy.share < MOST_OF_ITS_THREAD, "the page works {:.0} % of the time", busy.share * 100.0);

@@ -264,6 +264,10 @@ pub(crate) fn begin_account(account: &str) {
         metrics::counter!("tsunagi_token_fetches_total", "account" => account(), "outcome" => outcome)
             .increment(0);
     }
+    for outcome in ["answer", "too_late"] {
+        metrics::counter!("tsunagi_reconciled_total", "account" => account(), "outcome" => outcome)
+            .increment(0);
+    }
     for direction in ["in", "out"] {
         for state in ["sent", "unsure"] {
             metrics::counter!("tsunagi_deliveries_total", "account" => account(), "direction" => direction,

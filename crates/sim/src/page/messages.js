@@ -64,8 +64,8 @@ const seconds = (n) => (n ? `${n}″` : "");
 
 /** The words that stand for a message where there is no room for it. */
 export function inShort(message) {
-  if (["text", "notice", "event"].includes(message.kind)) return message.text;
-  return `[${word(message.kind === "face" ? "sticker" : message.kind)}] ${message.text ?? ""}`.trim();
+  if (["text", "notice", "event", "unknown"].includes(message.kind)) return message.text;
+  return `[${word({ face: "sticker", image: "picture" }[message.kind] ?? message.kind)}] ${message.text ?? ""}`.trim();
 }
 
 /** Words with their addresses as links, as both clients show them. */

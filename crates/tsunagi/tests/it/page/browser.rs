@@ -85,9 +85,17 @@ pub(super) const PHONE: u32 = 390;
 /// A browser behind its driver (<https://www.w3.org/TR/webdriver2/>), as far as one page needs it.
 pub(super) struct Browser {
     _driver: Running,
-    _profile: tempfile::TempDir,
+    profile: tempfile::TempDir,
     session: String,
     http: reqwest::Client,
+}
+
+impl Drop for Browser {
+    /// A test that failed has not closed it, and it outlives its driver.
+    fn drop(&mut self) {
+        let profile = format!("user-data-dir={}", self.profile.path().display());
+        let _ = Command::new("pkill").args(["-KILL", "-f", &profile]).status();
+    }
 }
 
 impl Browser {
@@ -120,7 +128,7 @@ impl Browser {
         let answer: Value = http.post(&base).json(&wanted).send().await.unwrap().json().await.unwrap();
         let id =
             answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("no browser session: {answer}"));
-        Browser { _driver: driver, _profile: profile, session: format!("{base}/{id}"), http }
+        Browser { _driver: driver, profile, session: format!("{base}/{id}"), http }
     }
 
     /// Opens the page as somebody with this language, window and taste sees it.

@@ -7,6 +7,7 @@ use crate::assign::NOT_SERVED;
 use crate::convert::{Told, wechat_outcome};
 use crate::mailbox::UNPARK;
 use crate::media::Library;
+use crate::media::wanted;
 use crate::token::Trouble;
 use crate::window::{Known, Learned};
 use crate::worker::{Held, Step};
@@ -31,11 +32,12 @@ impl Bridge {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
             return self.put_off(held, &job, NOT_SERVED).await;
         };
+        let parts = self.parts(&job).await?;
         // An agent's links may be good for a short time: all files of the message come first.
-        if let Some((delivery, media)) = self.wanted_part(&job).await? {
-            return self.fetch_for_wechat(held, job, &account, &delivery, &media).await;
+        if let Some((part, media)) = parts.iter().find_map(|part| Some((part, wanted(part)?))) {
+            return self.fetch_for_wechat(held, job, &account, part, media).await;
         }
-        let Some((delivery, cost)) = self.next_part(&job).await? else {
+        let Some((delivery, cost)) = self.next_part(&job, parts).await? else {
             return self.finish(held, &job).await;
         };
         let restored_at = self.inner.store.read(|tx| Box::pin(async move { tx.restored_at().await })).await?;
@@ -55,36 +57,41 @@ impl Bridge {
         }
     }
 
-    /// The part of a message whose turn it is, and how many there are from it on. Of one that waited in the mailbox it is what is still to be delivered, and
-    /// what had failed before was told of then.
-    pub(crate) async fn next_part(&self, job: &Job) -> Result<Option<(Delivery, u32)>, Error> {
-        let (message, waited) = (job.subject.clone(), job.kind == UNPARK);
-        let read = self.inner.store.read(move |tx| {
-            Box::pin(async move {
-                let parts = tx.deliveries(&message).await?;
-                let mut unsent: Vec<Delivery> = parts
-                    .into_iter()
-                    .filter(|part| match part.state {
-                        DeliveryState::Sent | DeliveryState::Parked => false,
-                        state => !(waited && state.is_final()),
-                    })
-                    .collect();
-                if unsent.is_empty() {
-                    return Ok(None);
-                }
-                let cost = u32::try_from(unsent.len()).unwrap_or(u32::MAX);
-                let mut next = unsent.swap_remove(0);
-                // What carries a file goes as that, or with the words that it had.
-                if waited
-                    && next.content.is_none()
-                    && let Some(words) = tx.parked_words(&next.id).await?
-                {
-                    next.body = words;
-                }
-                Ok(Some((next, cost)))
+    /// The parts of the message that a job is about, in their order.
+    pub(crate) async fn parts(&self, job: &Job) -> Result<Vec<Delivery>, Error> {
+        let message = job.subject.clone();
+        self.inner.store.read(move |tx| Box::pin(async move { tx.deliveries(&message).await })).await
+    }
+
+    /// The part whose turn it is, and how many there are from it on. Of a message that waited in the mailbox it is what is
+    /// still to be delivered, and what had failed before was told of then.
+    pub(crate) async fn next_part(
+        &self,
+        job: &Job,
+        parts: Vec<Delivery>,
+    ) -> Result<Option<(Delivery, u32)>, Error> {
+        let waited = job.kind == UNPARK;
+        let mut unsent: Vec<Delivery> = parts
+            .into_iter()
+            .filter(|part| match part.state {
+                DeliveryState::Sent | DeliveryState::Parked => false,
+                state => !(waited && state.is_final()),
             })
-        });
-        read.await
+            .collect();
+        if unsent.is_empty() {
+            return Ok(None);
+        }
+        let cost = u32::try_from(unsent.len()).unwrap_or(u32::MAX);
+        let mut next = unsent.swap_remove(0);
+        // What carries a file goes as that, or with the words that it had.
+        if waited && next.content.is_none() {
+            let id = next.id.clone();
+            let words = self.inner.store.read(move |tx| Box::pin(async move { tx.parked_words(&id).await }));
+            if let Some(words) = words.await? {
+                next.body = words;
+            }
+        }
+        Ok(Some((next, cost)))
     }
 
     async fn send_answer(

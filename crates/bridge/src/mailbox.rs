@@ -80,9 +80,7 @@ impl Bridge {
 
     /// Whether a part of a message that is still to go out carries a file.
     async fn has_file(&self, job: &Job) -> Result<bool, Error> {
-        let message = job.subject.clone();
-        let parts =
-            self.inner.store.read(move |tx| Box::pin(async move { tx.deliveries(&message).await })).await?;
+        let parts = self.parts(job).await?;
         let carries = |part: &Delivery| part.content.as_ref().is_some_and(|content| content.file().is_some());
         Ok(parts.iter().any(|part| !part.state.is_final() && carries(part)))
     }
@@ -154,7 +152,7 @@ impl Bridge {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
             return self.put_off(held, &job, NOT_SERVED).await;
         };
-        if is_sending(&job) && self.next_part(&job).await?.is_some() {
+        if is_sending(&job) && self.next_part(&job, self.parts(&job).await?).await?.is_some() {
             return self.answer(held, job).await;
         }
         if self.is_passive(&account) {

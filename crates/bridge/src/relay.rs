@@ -6,11 +6,12 @@
 use crate::assign::NOT_SERVED;
 use crate::convert::{Told, element, im_outcome};
 use crate::ghosts::Imported;
+use crate::media::wanted;
 use crate::worker::{Held, Step};
 use crate::{Account, Bridge, trace};
 use desk::delivery::{IM_BACKEND_TIMEOUT_MS, Past, after_relay};
 use desk::ghost::Replies;
-use desk::{Content, DeliveryState, Millis, Next, Reason, Tried};
+use desk::{DeliveryState, Millis, Next, Reason, Tried};
 use std::time::Instant;
 use store::{AttemptId, Delivery, Error, GhostState, Job, Lane, Outcome, Tx, faults};
 
@@ -22,17 +23,12 @@ impl Bridge {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
             return self.put_off(held, &job, NOT_SERVED).await;
         };
-        let message = job.subject.clone();
-        let deliveries =
-            self.inner.store.read(move |tx| Box::pin(async move { tx.deliveries(&message).await })).await?;
-        let Some(delivery) = deliveries.into_iter().find(|delivery| !delivery.state.is_final()) else {
+        let parts = self.parts(&job).await?;
+        let Some(delivery) = parts.into_iter().find(|part| !part.state.is_final()) else {
             return self.finish(held, &job).await;
         };
-        if let (DeliveryState::Waiting, Some(Content::Wanted { media, .. })) =
-            (delivery.state, &delivery.content)
-        {
-            let media = media.clone();
-            return self.fetch_for_agent(held, job, &account, &delivery, &media).await;
+        if let Some(media) = wanted(&delivery) {
+            return self.fetch_for_agent(held, job, &account, &delivery, media).await;
         }
         let sender = delivery.sender.clone();
         let (ghost, restored_at) = self

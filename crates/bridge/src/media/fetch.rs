@@ -146,20 +146,6 @@ impl Bridge {
         }
     }
 
-    /// A part of a message whose file has still to be fetched, with the file's id.
-    pub(crate) async fn wanted_part(&self, job: &Job) -> Result<Option<(Delivery, String)>, Error> {
-        let message = job.subject.clone();
-        let parts =
-            self.inner.store.read(move |tx| Box::pin(async move { tx.deliveries(&message).await })).await?;
-        Ok(parts.into_iter().find_map(|part| match (part.state, &part.content) {
-            (DeliveryState::Waiting, Some(Content::Wanted { media, .. })) => {
-                let media = media.clone();
-                Some((part, media))
-            }
-            _ => None,
-        }))
-    }
-
     async fn media_row(&self, media: &str) -> Result<Option<MediaRow>, Error> {
         let id = media.to_owned();
         self.inner.store.read(move |tx| Box::pin(async move { tx.media(&id).await })).await
@@ -462,6 +448,14 @@ impl Bridge {
         });
         spoiled.await?;
         Ok(Step::Again)
+    }
+}
+
+/// The file that a part still waits for.
+pub(crate) fn wanted(part: &Delivery) -> Option<&str> {
+    match (part.state, &part.content) {
+        (DeliveryState::Waiting, Some(Content::Wanted { media, .. })) => Some(media),
+        _ => None,
     }
 }
 

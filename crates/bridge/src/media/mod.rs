@@ -10,6 +10,8 @@ mod prepare;
 mod purge;
 mod upload;
 
+pub(crate) use fetch::wanted;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 

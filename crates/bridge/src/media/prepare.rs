@@ -12,6 +12,8 @@ use crate::Bridge;
 const PREVIEW: u32 = 198;
 /// The longer side of a cover, in points.
 const COVER: u32 = 640;
+/// The name of a picture that was made to fit.
+pub(super) const FITTED: &str = "image.jpg";
 /// The most bytes of a file that is held in memory to be converted.
 const IN_MEMORY: u64 = 32 * 1024 * 1024;
 
@@ -72,7 +74,8 @@ impl Bench<'_> {
     }
 }
 
-fn about(file: &TempFile, name: &str, (width, height): (u32, u32), seconds: u64) -> MediaFile {
+/// What is known of a file before it is kept.
+pub(super) fn about(file: &TempFile, name: &str, (width, height): (u32, u32), seconds: u64) -> MediaFile {
     MediaFile {
         name: name.to_owned(),
         content_type: file.format().content_type.to_owned(),
@@ -220,15 +223,8 @@ impl Bridge {
         }
         let fitted = self.at_the_bench(move || picture::fit(&bytes, wechat::SAFE_IMAGE));
         let Some(jpeg) = fitted.await? else { return Ok(None) };
-        let still = bench.still(&jpeg, "image.jpg")?;
-        Ok(Some(Content::Image {
-            media: still.media,
-            size: still.size,
-            width: still.width,
-            height: still.height,
-            extension: "jpg".to_owned(),
-            preview: None,
-        }))
+        let still = bench.still(&jpeg, FITTED)?;
+        Ok(Some(fitted_picture(still)))
     }
 
     /// As it is where WeChat takes it; else converted, if it is not too long.
@@ -322,6 +318,11 @@ impl Bench<'_> {
         });
         Prepared { content, files: self.files }
     }
+}
+
+/// What a delivery carries whose picture was made to fit.
+pub(super) fn fitted_picture(Still { media, size, width, height }: Still) -> Content {
+    Content::Image { media, size, width, height, extension: "jpg".to_owned(), preview: None }
 }
 
 /// The original's bytes, unless it is too large to be held in memory.

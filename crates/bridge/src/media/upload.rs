@@ -5,12 +5,13 @@
 
 use std::time::Instant;
 
-use desk::{Content, Millis, Reason, Shape, Tried};
+use desk::{Content, Millis, Reason, Shape, Still, Tried};
 use media::{TempFile, picture};
 use secrecy::SecretString;
 use store::{Delivery, Error, Job, MediaId, MediaState, WechatMedia, faults};
 use wechat::{CallError, Media, MediaKind, Outgoing};
 
+use super::prepare::{FITTED, about, fitted_picture};
 use super::{count, object_key, words_for};
 use crate::convert::wechat_outcome;
 use crate::token::Trouble;
@@ -277,24 +278,10 @@ impl Bridge {
             tracing::warn!(account = account.id, media, %error, "a smaller picture could not be kept");
             return Ok(None);
         }
-        let about = store::MediaFile {
-            name: "image.jpg".to_owned(),
-            content_type: file.format().content_type.to_owned(),
-            size: file.size(),
-            sha256: file.sha256(),
-            width: jpeg.width,
-            height: jpeg.height,
-            seconds: 0,
-        };
-        let content = Content::Image {
-            media: id.as_str().to_owned(),
-            size: about.size,
-            width: jpeg.width,
-            height: jpeg.height,
-            extension: "jpg".to_owned(),
-            preview: None,
-        };
-        Ok(Some(((id, about), content)))
+        let (width, height) = (jpeg.width, jpeg.height);
+        let about = about(&file, FITTED, (width, height), 0);
+        let still = Still { media: id.as_str().to_owned(), size: about.size, width, height };
+        Ok(Some(((id, about), fitted_picture(still))))
     }
 
     /// WeChat does not know a delivery's uploads any more (40007): the next try uploads them again.

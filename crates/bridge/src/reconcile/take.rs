@@ -177,7 +177,9 @@ impl Take {
         let fresh: Vec<&Found> =
             self.answers.iter().zip(new).filter(|(_, new)| *new).map(|(found, _)| found).collect();
         self.tell_late(tx, &fresh).await?;
-        let is_before = |found: &&Found| gated.is_some_and(|gated| found.message.msg_time <= gated.said_s);
+        // IM tells whole seconds. What was said in the same one as the gated message may have been said after it, with its
+        // webhook still on its way: only what is surely older goes before what is stored already.
+        let is_before = |found: &&Found| gated.is_some_and(|gated| found.message.msg_time < gated.said_s);
         let (before, after): (Vec<&Found>, Vec<&Found>) = fresh.iter().partition(|found| is_before(found));
         let jobs = |of: Vec<&Found>| -> Vec<NewJob> { of.into_iter().map(|found| self.job(found)).collect() };
         if let Some(gated) = gated {

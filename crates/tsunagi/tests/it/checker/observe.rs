@@ -1,9 +1,10 @@
 //! Gathers a run: the clouds' journal and the gateway's database.
 
 use super::{Attempt, Delivery, Observed, Received, Said};
-use crate::support::World;
+use crate::support::{Database, World};
 use desk::{DeliveryState, Direction, Reason};
 use serde_json::Value;
+use sim::Control;
 use std::collections::HashMap;
 
 /// Faults after which nobody can say whether a call was carried out.
@@ -12,13 +13,18 @@ const AMBIGUOUS: [&str; 6] = ["hang", "reset_before", "reset_after", "status", "
 impl Observed {
     /// Of a world in which nothing is left to do. `cuts` are the spans (ms) in which a gateway was killed or frozen.
     pub(crate) async fn of(world: &World, cuts: &[(i64, i64)]) -> Observed {
-        let ghosts = world.database.pairs("SELECT user_id, openid FROM ghost").await.into_iter().collect();
+        Observed::gather(&world.control, &world.database, cuts).await
+    }
+
+    /// Of clouds and a database.
+    pub(crate) async fn gather(control: &Control, database: &Database, cuts: &[(i64, i64)]) -> Observed {
+        let ghosts = database.pairs("SELECT user_id, openid FROM ghost").await.into_iter().collect();
         let mut run = Observed { cuts: cuts.to_vec(), ..Observed::default() };
-        run.read_journal(&world.control.journal(0).await.unwrap(), &ghosts);
-        let bodies: Vec<(Vec<u8>,)> = world.database.rows("SELECT body FROM inbox").await;
+        run.read_journal(&control.journal(0).await.unwrap(), &ghosts);
+        let bodies: Vec<(Vec<u8>,)> = database.rows("SELECT body FROM inbox").await;
         run.inbox = bodies.into_iter().map(|(body,)| String::from_utf8_lossy(&body).into_owned()).collect();
-        run.deliveries = deliveries(world).await;
-        run.attempts = attempts(world).await;
+        run.deliveries = deliveries(database).await;
+        run.attempts = attempts(database).await;
         run
     }
 
@@ -81,10 +87,9 @@ fn way(direction: &str) -> Direction {
     if direction == "in" { Direction::In } else { Direction::Out }
 }
 
-async fn deliveries(world: &World) -> Vec<Delivery> {
+async fn deliveries(database: &Database) -> Vec<Delivery> {
     type Row = (String, String, String, String, String, Option<String>, String, Option<i64>);
-    let rows: Vec<Row> = world
-        .database
+    let rows: Vec<Row> = database
         .rows(
             "SELECT d.id, m.direction, m.openid, m.kind, d.state, d.reason, d.body, d.msg_seq \
              FROM delivery d JOIN message m ON m.id = d.message",
@@ -108,10 +113,9 @@ fn is_said_alike(text: &str) -> bool {
     text.starts_with("【Tsunagi】已送达")
 }
 
-async fn attempts(world: &World) -> Vec<Attempt> {
+async fn attempts(database: &Database) -> Vec<Attempt> {
     type Row = (String, i64, Option<i64>, Option<String>);
-    let rows: Vec<Row> =
-        world.database.rows("SELECT delivery, started_at, ended_at, outcome FROM attempt").await;
+    let rows: Vec<Row> = database.rows("SELECT delivery, started_at, ended_at, outcome FROM attempt").await;
     let attempt =
         |(delivery, started_at, ended_at, outcome): Row| Attempt { delivery, started_at, ended_at, outcome };
     rows.into_iter().map(attempt).collect()

@@ -5,26 +5,26 @@
 
 use crate::support::{Database, PATIENCE, World};
 use serde_json::json;
-use sim::{Clock, Control};
+use sim::{Clock, Control, WechatAccountConfig};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 /// The clock of clouds and gateways.
-pub(super) fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     Clock::real().now_ms()
 }
 
 /// A customer's openid.
-pub(super) fn openid(n: usize) -> String {
+pub(crate) fn openid(n: usize) -> String {
     format!("oAbCdEfGhIjKlMnOpQrStUvWx{n:03}")
 }
 
 /// Everybody. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct People {
-    pub(super) control: Control,
+pub(crate) struct People {
+    pub(crate) control: Control,
     app_id: String,
     database: Database,
     /// Where readiness is asked for.
@@ -52,26 +52,31 @@ impl Drop for Tail {
 }
 
 impl People {
-    pub(super) fn of(world: &World) -> People {
+    pub(crate) fn of(world: &World) -> People {
+        People::new(world.control.clone(), world.database.clone(), &world.admin)
+    }
+
+    /// Of the shop's customers and agents; `admin` is asked whether a gateway is ready.
+    pub(crate) fn new(control: Control, database: Database, admin: &str) -> People {
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let tail = tokio::spawn(follow_journal(world.control.clone(), seen.clone()));
+        let tail = tokio::spawn(follow_journal(control.clone(), seen.clone()));
         People {
-            control: world.control.clone(),
-            app_id: world.app_id(),
-            database: world.database.clone(),
-            admin: Arc::new(Mutex::new(world.admin.clone())),
+            control,
+            app_id: WechatAccountConfig::shop().app_id,
+            database,
+            admin: Arc::new(Mutex::new(admin.to_owned())),
             seen,
             _tail: Arc::new(Tail(tail)),
         }
     }
 
     /// From now on, another gateway is meant by "ready".
-    pub(super) fn ask(&self, admin: &str) {
+    pub(crate) fn ask(&self, admin: &str) {
         *self.admin.lock().unwrap() = admin.to_owned();
     }
 
     /// The whole story of so many customers at once.
-    pub(super) async fn stories(self, customers: usize) {
+    pub(crate) async fn stories(self, customers: usize) {
         let stories = (0..customers).map(|n| tokio::spawn(self.clone().story(n)));
         for story in stories.collect::<Vec<_>>() {
             story.await.unwrap();
@@ -98,23 +103,23 @@ impl People {
         self.idle(&openid).await;
     }
 
-    pub(super) async fn follow(&self, openid: &str) {
+    pub(crate) async fn follow(&self, openid: &str) {
         self.control.follow(&self.app_id, openid).await.unwrap();
     }
 
-    pub(super) async fn unfollow(&self, openid: &str) {
+    pub(crate) async fn unfollow(&self, openid: &str) {
         self.control.unfollow(&self.app_id, openid).await.unwrap();
     }
 
     /// The customer writes; gives the text.
-    pub(super) async fn say(&self, openid: &str, what: &str) -> String {
+    pub(crate) async fn say(&self, openid: &str, what: &str) -> String {
         let text = format!("[{} {what}]", &openid[25..]);
         self.control.say(&self.app_id, openid, &text).await.unwrap();
         text
     }
 
     /// The agent writes when the gateway is there, and again if it died over it.
-    pub(super) async fn answer(&self, agent: &str, ghost: &str, what: &str) {
+    pub(crate) async fn answer(&self, agent: &str, ghost: &str, what: &str) {
         for attempt in 1.. {
             self.ready().await;
             let text = format!("[{} {what}/{attempt}]", &ghost[25..]);
@@ -129,12 +134,12 @@ impl People {
     }
 
     /// Waits until an agent sees the text; gives the ghost that said it, and the agent, whose conversation it is.
-    pub(super) async fn who_heard(&self, text: &str) -> (String, String) {
+    pub(crate) async fn who_heard(&self, text: &str) -> (String, String) {
         self.until(text, || self.seen.lock().unwrap().heard.get(text).cloned()).await
     }
 
     /// Waits until nothing is left to do for a customer.
-    pub(super) async fn idle(&self, openid: &str) {
+    pub(crate) async fn idle(&self, openid: &str) {
         let begun = Instant::now();
         loop {
             let jobs = self.database.pairs("SELECT lane, kind FROM job").await;

@@ -115,7 +115,27 @@ pub(crate) struct Received {
 
 /// Everything that breaks the promise; nothing: it was kept.
 pub(crate) fn check(run: &Observed) -> Vec<Finding> {
-    let mut checker = Checker { run, received: BTreeMap::new(), findings: Vec::new() };
+    let mut checker = Checker {
+        run,
+        received: BTreeMap::new(),
+        stored: BTreeMap::new(),
+        parts: BTreeMap::new(),
+        attempts: BTreeMap::new(),
+        said: run.said.iter().map(|said| (said.way.as_str(), said.text.as_str())).collect(),
+        notices: run.deliveries.iter().filter(|one| one.notice).map(|one| one.text.as_str()).collect(),
+        findings: Vec::new(),
+    };
+    for body in &run.inbox {
+        for text in bracketed(body) {
+            *checker.stored.entry(text).or_default() += 1;
+        }
+    }
+    for attempt in &run.attempts {
+        checker.attempts.entry(&attempt.delivery).or_default().push(attempt);
+    }
+    for delivery in &run.deliveries {
+        *checker.parts.entry((delivery.way.as_str(), &delivery.text)).or_default() += 1;
+    }
     for received in &run.received {
         checker.received.entry((received.way.as_str(), &received.text)).or_default().push(received);
     }
@@ -130,9 +150,21 @@ pub(crate) fn check(run: &Observed) -> Vec<Finding> {
     checker.findings
 }
 
+/// The texts in brackets in a body, each once.
+fn bracketed(body: &str) -> BTreeSet<&str> {
+    let starts = body.match_indices('[').map(|(at, _)| &body[at..]);
+    starts.filter_map(|rest| Some(&rest[..=rest.find(']')?])).collect()
+}
+
 struct Checker<'a> {
     run: &'a Observed,
     received: BTreeMap<(&'static str, &'a str), Vec<&'a Received>>,
+    /// In how many bodies each text in brackets is: what people say in a long run is looked up, not searched for.
+    stored: BTreeMap<&'a str, usize>,
+    parts: BTreeMap<(&'static str, &'a str), usize>,
+    attempts: BTreeMap<&'a str, Vec<&'a Attempt>>,
+    said: BTreeSet<(&'static str, &'a str)>,
+    notices: BTreeSet<&'a str>,
     findings: Vec<Finding>,
 }
 
@@ -147,8 +179,11 @@ impl<'a> Checker<'a> {
 
     /// From what a person sent: it is stored once, taken in once, received at most once and by the right one.
     fn said(&mut self, said: &Said) {
-        let stored = self.run.inbox.iter().filter(|body| body.contains(&said.text)).count();
-        let parts = self.run.deliveries.iter().filter(|d| d.way == said.way && d.text == said.text).count();
+        let stored = match said.text.starts_with('[') {
+            true => self.stored.get(said.text.as_str()).copied().unwrap_or(0),
+            false => self.run.inbox.iter().filter(|body| body.contains(&said.text)).count(),
+        };
+        let parts = self.parts.get(&(said.way.as_str(), said.text.as_str())).copied().unwrap_or(0);
         let acknowledged = said.acknowledged.is_some();
         if !acknowledged && said.way == Direction::In {
             self.find(Breach::NeverTaken, &said.text, "");
@@ -186,8 +221,7 @@ impl<'a> Checker<'a> {
             }
             _ => {}
         }
-        let attempts: Vec<&Attempt> =
-            self.run.attempts.iter().filter(|attempt| attempt.delivery == delivery.id).collect();
+        let attempts = self.attempts.get(delivery.id.as_str()).cloned().unwrap_or_default();
         if attempts.iter().any(|attempt| attempt.ended_at.is_none()) {
             self.find(Breach::Unfinished, text, "an attempt is open");
         }
@@ -282,9 +316,9 @@ impl<'a> Checker<'a> {
     /// Whatever was received, somebody said, or it is a notice of ours that the database knows.
     fn strangers(&mut self) {
         for received in &self.run.received {
-            let said = self.run.said.iter().any(|s| s.way == received.way && s.text == received.text);
-            let notice = received.text.starts_with(SIGNATURE)
-                && self.run.deliveries.iter().any(|d| d.notice && d.text == received.text);
+            let said = self.said.contains(&(received.way.as_str(), received.text.as_str()));
+            let notice =
+                received.text.starts_with(SIGNATURE) && self.notices.contains(received.text.as_str());
             if !said && !notice {
                 self.find(Breach::Invented, &received.text, format!("in {}", received.openid));
             }

@@ -1,0 +1,81 @@
+//! What can be played, and what comes of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+
+/// How much of each scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Form {
+    Short,
+    Normal,
+    Long,
+}
+
+impl Form {
+    /// One of three numbers.
+    pub(crate) fn of<T>(self, short: T, normal: T, long: T) -> T {
+        match self {
+            Form::Short => short,
+            Form::Normal => normal,
+            Form::Long => long,
+        }
+    }
+}
+
+/// One round of a scenario.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Round {
+    pub(crate) form: Form,
+    pub(crate) n: u64,
+    pub(crate) seed: u64,
+}
+
+/// What came of a round.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// What was played and measured, by name: messages, kills, the worst time to ready in ms, …
+    pub(crate) counts: BTreeMap<String, i64>,
+    /// What broke the promise; nothing: it was kept.
+    pub(crate) findings: Vec<String>,
+}
+
+impl Report {
+    pub(crate) fn broken(why: impl Into<String>) -> Report {
+        Report { findings: vec![why.into()], ..Report::default() }
+    }
+
+    /// Adds to a count.
+    pub(crate) fn add(&mut self, what: &str, count: i64) {
+        *self.counts.entry(what.to_owned()).or_default() += count;
+    }
+
+    /// Keeps the largest.
+    pub(crate) fn most(&mut self, what: &str, value: i64) {
+        let kept = self.counts.entry(what.to_owned()).or_insert(value);
+        *kept = value.max(*kept);
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts: Vec<String> = self.counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
+        write!(f, "{}", counts.join(", "))?;
+        for finding in &self.findings {
+            write!(f, "\n  BREACH: {finding}")?;
+        }
+        Ok(())
+    }
+}
+
+type Played = Pin<Box<dyn Future<Output = Report> + Send>>;
+
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) rounds: fn(Form) -> u64,
+    pub(crate) play: fn(Round) -> Played,
+}
+
+/// All of them, the quickest to fail first.
+pub(crate) const SCENARIOS: &[Scenario] = &[];

@@ -26,20 +26,13 @@ export const state = {
 
 let draw = () => {};
 let due = false;
-let drawn = 0;
-/** Between two drawings, in milliseconds: more of them nobody can read. */
-const REST = 50;
 
-/** Draws soon, however often it is asked for, and at once after a rest; phones and desks only if something changed there. */
+/** Draws before the next frame, however often it is asked for; phones and desks only if something changed there. */
 export function changed(onlyTheWire = false) {
   if (!onlyTheWire) state.version += 1;
   if (due) return;
   due = true;
-  setTimeout(() => requestAnimationFrame(() => {
-    due = false;
-    drawn = performance.now();
-    draw();
-  }), Math.max(0, drawn + REST - performance.now()));
+  requestAnimationFrame(() => { due = false; draw(); });
 }
 
 export const now = () => Date.now() + state.clock;

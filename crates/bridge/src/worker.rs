@@ -68,6 +68,8 @@ impl Worker {
 
     /// Runs until `stop` is true, then lets each lane end the step that it is in and gives it back.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        // Who holds a lane, for whoever reads the database beside the logs.
+        tracing::info!(holder = self.holder, "work begins");
         let places = Arc::new(Semaphore::new(self.timing.lanes));
         let mut lanes = JoinSet::new();
         while !*stop.borrow() {

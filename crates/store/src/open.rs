@@ -30,6 +30,8 @@ pub struct Options {
     pub ingest_queue: usize,
     /// How long a webhook waits for its commit. WeChat gives up after 5 s.
     pub ingest_timeout: Duration,
+    /// How long a node's claims last: what one that stands still has locked in PostgreSQL is free again well before.
+    pub lease: Duration,
 }
 
 impl Default for Options {
@@ -40,6 +42,7 @@ impl Default for Options {
             connections: 8,
             ingest_queue: 8192,
             ingest_timeout: Duration::from_secs(3),
+            lease: Duration::from_secs(30),
         }
     }
 }
@@ -271,6 +274,7 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pool, Error> {
 }
 
 async fn open_postgres(url: &str, options: &Options) -> Result<Pool, Error> {
+    let idle = (options.lease / 2).clamp(Duration::from_millis(500), Duration::from_secs(5)).as_millis();
     let connect = PgConnectOptions::from_str(url)
         .map_err(|error| Error::Setup(format!("the store's url is not valid: {error}")))?
         .application_name("tsunagi")
@@ -279,8 +283,10 @@ async fn open_postgres(url: &str, options: &Options) -> Result<Pool, Error> {
         // Below the 3 s that a webhook waits: one locked row is not to cost a whole batch its commit.
         .options([("lock_timeout", "1500")])
         // A node that stands still or vanishes inside a transaction must not keep its locks until the network gives
-        // up: WeChat offers a push for 15 s, and the second or third offer has to find the customer's row free.
-        .options([("idle_in_transaction_session_timeout", "5000"), ("tcp_keepalives_idle", "15")])
+        // up: WeChat offers a push for 15 s, and the second or third offer has to find the customer's row free. Nor may they
+        // outlast its lease, after which the others take over.
+        .options([("idle_in_transaction_session_timeout", idle.to_string())])
+        .options([("tcp_keepalives_idle", "15")])
         .options([("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")])
         // Statements that wait for a row have to see what it holds then, whatever the server's default is.
         .options([("default_transaction_isolation", "read committed")]);

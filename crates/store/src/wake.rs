@@ -56,13 +56,13 @@ impl Store {
             .write(move |tx| {
                 Box::pin(async move {
                     tx.be_patient().await?;
-                    let woken = tx.judge(&id, mark, home.as_deref(), doubt_after).await?;
+                    let woken = tx.judge(&id, mark, home.as_ref(), doubt_after).await?;
                     match woken {
                         Woken::Restored | Woken::InDoubt(_) => tx.mark_restored(now).await?,
                         Woken::New | Woken::AsLeft(_) => tx.record_gap(now).await?,
                     }
                     if let Some(home) = home {
-                        set_meta(tx, "home", &home).await?;
+                        home.keep(tx).await?;
                     }
                     Ok((woken, tx.beat().await?))
                 })
@@ -94,7 +94,7 @@ impl Store {
                     }
                     // A failover that lost nothing.
                     if let Some(home) = home {
-                        set_meta(tx, "home", &home).await?;
+                        home.keep(tx).await?;
                     }
                     Ok(beats)
                 })
@@ -131,17 +131,19 @@ impl Store {
 
     /// What PostgreSQL itself says of where the tables are: cluster, timeline, database and table. A dump that is loaded,
     /// and a recovery to a point in time, give others.
-    async fn home(&self) -> Option<String> {
+    async fn home(&self) -> Option<Home> {
         let Pool::Postgres(pool) = &self.pool else { return None };
         let tables = "SELECT d.oid::text || '/' || 'meta'::regclass::oid::text FROM pg_database d WHERE d.datname = current_database()";
+        let synchronous = "SELECT current_setting('synchronous_standby_names') <> ''";
+        let (synchronous,): (bool,) = sqlx::query_as(synchronous).fetch_one(pool).await.ok()?;
         let cluster = "SELECT s.system_identifier::text || '/' || c.timeline_id::text FROM pg_control_system() s, pg_control_checkpoint() c";
         let (tables,): (String,) = sqlx::query_as(tables).fetch_one(pool).await.ok()?;
         let cluster: Result<(String,), sqlx::Error> = sqlx::query_as(cluster).fetch_one(pool).await;
         match cluster {
-            Ok((cluster,)) => Some(format!("{cluster}/{tables}")),
+            Ok((cluster,)) => Some(Home { at: format!("{cluster}/{tables}"), synchronous }),
             // Not for this role to know, today or tomorrow.
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42501") => {
-                Some(format!("/{tables}"))
+                Some(Home { at: format!("/{tables}"), synchronous })
             }
             Err(_) => None,
         }
@@ -166,7 +168,7 @@ impl Tx<'_> {
         &mut self,
         id: &str,
         mark: Option<(String, i64)>,
-        home: Option<&str>,
+        home: Option<&Home>,
         doubt_after: Millis,
     ) -> Result<Woken, Error> {
         let beats: i64 = number(self, "beats").await?;
@@ -178,7 +180,10 @@ impl Tx<'_> {
         }
         let left_at = meta(self, "home").await?;
         if let (Some(was), Some(is)) = (left_at.as_deref(), home) {
-            return Ok(if was == is { Woken::AsLeft(silent) } else { Woken::Restored });
+            let promoted = is_promotion(was, &is.at)
+                && meta(self, "synchronous").await?.as_deref() == Some("1")
+                && silent <= FAILOVER;
+            return Ok(if was == is.at || promoted { Woken::AsLeft(silent) } else { Woken::Restored });
         }
         match mark {
             Some((of, marked)) if of == id && marked > beats => Ok(Woken::Restored),
@@ -233,6 +238,39 @@ impl Tx<'_> {
     }
 }
 
+/// Where PostgreSQL keeps the tables.
+struct Home {
+    /// Cluster, timeline, database and table.
+    at: String,
+    /// Whether commits wait for a standby.
+    synchronous: bool,
+}
+
+/// A standby that had every commit and takes over does so within this time, in milliseconds. (A recovery to a point in time is a
+/// new timeline, too, but what it brings back is older.)
+const FAILOVER: Millis = 600_000;
+
+impl Home {
+    async fn keep(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        set_meta(tx, "home", &self.at).await?;
+        set_meta(tx, "synchronous", if self.synchronous { "1" } else { "0" }).await
+    }
+}
+
+/// Whether two homes differ by a later timeline alone.
+fn is_promotion(was: &str, is: &str) -> bool {
+    let parts = |home: &str| {
+        let mut parts = home.splitn(3, '/').map(str::to_owned);
+        Some((parts.next()?, parts.next()?.parse::<u64>().ok()?, parts.next()?))
+    };
+    match (parts(was), parts(is)) {
+        (Some((cluster, before, tables)), Some((same_cluster, after, same_tables))) => {
+            cluster == same_cluster && tables == same_tables && after > before
+        }
+        _ => false,
+    }
+}
+
 async fn number(tx: &mut Tx<'_>, key: &str) -> Result<i64, Error> {
     Ok(meta(tx, key).await?.and_then(|value| value.parse().ok()).unwrap_or(0))
 }
@@ -250,4 +288,24 @@ fn write_mark(path: &Path, text: &str) -> std::io::Result<()> {
     new.push(".new");
     std::fs::write(&new, text)?;
     std::fs::rename(&new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_promotion;
+
+    #[test]
+    fn a_promotion_is_a_later_timeline_of_the_same_tables() {
+        assert!(is_promotion("7123/1/5/16384", "7123/2/5/16384"));
+        for other in [
+            "7123/1/5/16384",
+            "7123/0/5/16384",
+            "7124/2/5/16384",
+            "7123/2/6/16384",
+            "7123/2/5/16390",
+            "/5/16384",
+        ] {
+            assert!(!is_promotion("7123/1/5/16384", other), "{other}");
+        }
+    }
 }

@@ -69,6 +69,7 @@ impl Gateway {
             ingest_queue: config.store.ingest_queue,
             ingest_timeout: config.store.ingest_timeout,
             conversation_idle: wiring::millis(config.desk.conversation_idle),
+            lease: config.store.lease,
         };
         let store = Store::open(wiring::store_url(config), options, &clock, &entropy).await?;
         let woken = wake(&store, config, &clock).await?;

@@ -4,6 +4,7 @@
 //! Each point is one world of its own; a few run at a time. Lanes of a dead process are taken over when their lease
 //! ends, so worlds here have a short one.
 
+mod dice;
 mod drive;
 mod freeze;
 mod random;

@@ -11,15 +11,22 @@
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../it/checker/mod.rs"]
 mod checker;
+mod cluster;
+#[path = "../it/kills/dice.rs"]
 mod dice;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../it/kills/drive.rs"]
 mod drive;
+mod kills;
+mod link;
+mod nodes;
 mod record;
 mod scenario;
+
 #[expect(dead_code, unused_imports, reason = "shared with the tests, which use more of it")]
 #[path = "../it/support/mod.rs"]
 mod support;
+mod town;
 
 use clap::Parser;
 use scenario::{Form, Report, Round, SCENARIOS};

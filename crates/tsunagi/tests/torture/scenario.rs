@@ -1,5 +1,6 @@
 //! What can be played, and what comes of it.
 
+use crate::{kills, nodes};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
@@ -78,4 +79,17 @@ pub(crate) struct Scenario {
 }
 
 /// All of them, the quickest to fail first.
-pub(crate) const SCENARIOS: &[Scenario] = &[];
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "kills",
+        what: "kill -9 of the one gateway under load, on SQLite and on PostgreSQL",
+        rounds: kills::rounds,
+        play: |round| Box::pin(kills::play(round)),
+    },
+    Scenario {
+        name: "nodes",
+        what: "two and three nodes on PostgreSQL: kills, freezes, restarts, failovers, cut lines",
+        rounds: nodes::rounds,
+        play: |round| Box::pin(nodes::play(round)),
+    },
+];

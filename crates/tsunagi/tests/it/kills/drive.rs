@@ -3,10 +3,12 @@
 //! Every text is unique and in brackets, so that none is part of another. WeChat offers a push three times. IM tells
 //! of an agent's message once, so an agent whose message was not taken says it again, in other words.
 
+use super::dice::Dice;
 use crate::support::{Database, PATIENCE, World};
 use serde_json::json;
 use sim::{Clock, Control, WechatAccountConfig};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -100,6 +102,35 @@ impl People {
         let (ghost, agent) = self.who_heard(&question).await;
         assert_eq!(ghost, format!("{openid}-2"), "a deleted UserID is not used again");
         self.answer(&agent, &ghost, "a3").await;
+        self.idle(&openid).await;
+    }
+
+    /// One customer and whoever answers her, until it is enough: they come, talk and leave again.
+    pub(crate) async fn converse(self, n: usize, mut dice: Dice, enough: Arc<AtomicBool>) {
+        let openid = openid(n);
+        let mut round = 0;
+        while !enough.load(Ordering::Relaxed) {
+            self.follow(&openid).await;
+            let question = self.say(&openid, &format!("q{round}")).await;
+            let (ghost, agent) = self.who_heard(&question).await;
+            for _ in 0..=dice.below(20) {
+                if enough.load(Ordering::Relaxed) {
+                    break;
+                }
+                round += 1;
+                self.say(&openid, &format!("q{round}")).await;
+                self.answer(&agent, &ghost, &format!("a{round}")).await;
+                tokio::time::sleep(Duration::from_millis(dice.below(60))).await;
+                // Nobody writes much further while nothing comes back.
+                if round % 4 == 0 {
+                    self.idle(&openid).await;
+                }
+            }
+            // What is still under way when somebody leaves is failed by design: another story.
+            self.idle(&openid).await;
+            self.unfollow(&openid).await;
+            round += 1;
+        }
         self.idle(&openid).await;
     }
 

@@ -1,6 +1,7 @@
 //! Twenty kills at random moments, under a steady load.
 
-use super::drive::{People, now_ms, openid};
+use super::dice::Dice;
+use super::drive::{People, now_ms};
 use super::{judge, setup};
 use crate::support::{Engine, engines};
 use sim::{Fault, Kind};
@@ -11,51 +12,13 @@ use std::time::Duration;
 const KILLS: usize = 20;
 const CUSTOMERS: usize = 6;
 
-/// Numbers from a seed (splitmix64).
-#[derive(Clone)]
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % end
-    }
-}
-
-/// A customer and her agent, until it is enough.
-async fn converse(people: People, n: usize, mut dice: Dice, enough: Arc<AtomicBool>) {
-    let openid = openid(n);
-    let mut round = 0;
-    while !enough.load(Ordering::Relaxed) {
-        people.follow(&openid).await;
-        let question = people.say(&openid, &format!("q{round}")).await;
-        let (ghost, agent) = people.who_heard(&question).await;
-        for _ in 0..=dice.below(20) {
-            if enough.load(Ordering::Relaxed) {
-                break;
-            }
-            round += 1;
-            people.say(&openid, &format!("q{round}")).await;
-            people.answer(&agent, &ghost, &format!("a{round}")).await;
-            tokio::time::sleep(Duration::from_millis(dice.below(60))).await;
-        }
-        // What is still under way when somebody leaves is failed by design: another story.
-        people.idle(&openid).await;
-        people.unfollow(&openid).await;
-        round += 1;
-    }
-    people.idle(&openid).await;
-}
-
 async fn kill_at_random(engine: Engine) {
     let seed = match std::env::var("TSUNAGI_TEST_SEED") {
         Ok(seed) => seed.parse().unwrap(),
         Err(_) => now_ms() as u64,
     };
     eprintln!("{engine:?}: TSUNAGI_TEST_SEED={seed}");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let mut world = setup(engine).start().await;
     // Calls take a while, as over the internet, so that kills fall into them.
     for target in ["wechat.custom_send", "im.sendmsg", "im.account_import", "im.account_delete"] {
@@ -65,8 +28,8 @@ async fn kill_at_random(engine: Engine) {
     let (people, enough) = (People::of(&world), Arc::new(AtomicBool::new(false)));
     let customers: Vec<_> = (0..CUSTOMERS)
         .map(|n| {
-            let dice = Dice(dice.below(u64::MAX));
-            tokio::spawn(converse(people.clone(), n, dice, enough.clone()))
+            let dice = Dice::new(dice.next());
+            tokio::spawn(people.clone().converse(n, dice, enough.clone()))
         })
         .collect();
     let mut cuts = Vec::new();

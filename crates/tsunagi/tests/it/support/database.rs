@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, FromRow, PgPool, SqlitePool};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
@@ -64,12 +64,17 @@ impl Database {
         }
     }
 
+    /// One that is there already, on a server that may go away for a while.
+    pub(crate) fn at(url: &str) -> Database {
+        let options = PgConnectOptions::from_str(url).unwrap();
+        let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_secs(5));
+        Database { url: url.to_owned(), pool: Pool::Postgres(pool.connect_lazy_with(options)) }
+    }
+
     /// One number.
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
-        match &self.pool {
-            Pool::Sqlite(pool) => sqlx::query_scalar(sql).fetch_one(pool).await.unwrap(),
-            Pool::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await.unwrap(),
-        }
+        let rows: Vec<(i64,)> = self.rows(sql).await;
+        rows[0].0
     }
 
     /// Rows of two texts.
@@ -82,9 +87,18 @@ impl Database {
     where
         T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        match &self.pool {
-            Pool::Sqlite(pool) => sqlx::query_as(sql).fetch_all(pool).await.unwrap(),
-            Pool::Postgres(pool) => sqlx::query_as(sql).fetch_all(pool).await.unwrap(),
+        let begun = Instant::now();
+        loop {
+            let rows = match &self.pool {
+                Pool::Sqlite(pool) => sqlx::query_as(sql).fetch_all(pool).await,
+                Pool::Postgres(pool) => sqlx::query_as(sql).fetch_all(pool).await,
+            };
+            match rows {
+                Err(error) if is_away(&error) && begun.elapsed() < super::PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                rows => return rows.unwrap(),
+            }
         }
     }
 
@@ -198,6 +212,17 @@ impl Database {
             sqlx::query(drop).execute(&admin).await.unwrap();
             admin.close().await;
         }
+    }
+}
+
+/// Whether the server was killed, restarted or replaced just now: whoever looks in from outside tries again.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
+        }
+        _ => false,
     }
 }
 

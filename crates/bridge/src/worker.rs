@@ -36,6 +36,9 @@ impl Default for Timing {
 /// Beside the longest that one call may take: room to record its end.
 const ROOM: Duration = Duration::from_secs(2);
 
+/// How long the store is left alone at most when it cannot be asked for work.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
 /// What a job leaves behind.
 pub(crate) enum Step {
     /// The lane is still held: look at its head again.
@@ -72,8 +75,28 @@ impl Worker {
         tracing::info!(holder = self.holder, "work begins");
         let places = Arc::new(Semaphore::new(self.timing.lanes));
         let mut lanes = JoinSet::new();
+        let mut in_vain = 0u32;
         while !*stop.borrow() {
-            let claimed = self.claim(&places).await;
+            let claimed = match self.claim(&places).await {
+                Ok(claimed) => {
+                    if in_vain > 0 {
+                        tracing::info!(in_vain, "work can be claimed again");
+                    }
+                    in_vain = 0;
+                    claimed
+                }
+                Err(error) => {
+                    // Said once; the database's absence has an alarm of its own.
+                    if in_vain == 0 {
+                        tracing::error!(%error, "no work can be claimed");
+                    }
+                    in_vain += 1;
+                    let _ =
+                        tokio::time::timeout(LONGEST_REST.min(self.timing.poll * in_vain), stop.changed())
+                            .await;
+                    continue;
+                }
+            };
             for lane in claimed {
                 let Ok(place) = places.clone().try_acquire_owned() else { break };
                 let (bridge, stop, lease) = (self.bridge.clone(), stop.clone(), self.timing.lease);
@@ -98,21 +121,12 @@ impl Worker {
         }
     }
 
-    async fn claim(&self, places: &Semaphore) -> Vec<Lane> {
+    async fn claim(&self, places: &Semaphore) -> Result<Vec<Lane>, Error> {
         let free = places.available_permits();
-        if free == 0 {
-            return Vec::new();
+        if free == 0 || !self.bridge.inner.store.anything_ready().await? {
+            return Ok(Vec::new());
         }
-        let claimed = async {
-            if !self.bridge.inner.store.anything_ready().await? {
-                return Ok(Vec::new());
-            }
-            self.bridge.inner.store.claim(&self.holder, free as i64, self.timing.lease).await
-        };
-        claimed.await.unwrap_or_else(|error: Error| {
-            tracing::error!(%error, "no work could be claimed");
-            Vec::new()
-        })
+        self.bridge.inner.store.claim(&self.holder, free as i64, self.timing.lease).await
     }
 }
 

@@ -6,7 +6,7 @@ use crate::drive::now_ms;
 use crate::scenario::{Form, Report, Round};
 use crate::support::Engine;
 use crate::town::{Plan, Town};
-use desk::DeliveryState;
+use desk::{DeliveryState, Direction};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(crate) async fn play(round: Round) -> Report {
     for _ in 0..KILLS {
         tokio::time::sleep(Duration::from_millis(700 + dice.below(1_000))).await;
         if town.nodes[0].has_died() {
-            report.findings.push(format!("the gateway ended by itself; {}", town.keep_logs()));
+            report.findings.push(format!("the gateway ended by itself; {}", town.keep_logs().await));
             return report;
         }
         let from = now_ms();
@@ -59,7 +59,7 @@ pub(crate) async fn judge(
     enough.store(true, Ordering::Relaxed);
     for one in crowd {
         if let Err(error) = one.await {
-            report.findings.push(format!("a conversation broke off: {error}; {}", town.keep_logs()));
+            report.findings.push(format!("a conversation broke off: {error}; {}", town.keep_logs().await));
             return report;
         }
     }
@@ -70,6 +70,9 @@ pub(crate) async fn judge(
     let unsure = run.deliveries.iter().filter(|one| one.state == DeliveryState::Unsure).count() as i64;
     let cut = "SELECT COUNT(*) FROM attempt WHERE detail = 'taken over'";
     let cut = town.database.count(cut).await;
+    let in_vain =
+        run.said.iter().filter(|one| one.way == Direction::In && one.acknowledged.is_none()).count();
+    report.add("offered three times in vain", in_vain as i64);
     report.add("unsure", unsure);
     report.add("calls cut", cut);
     let mut findings: Vec<String> = check(&run).iter().map(ToString::to_string).collect();
@@ -78,7 +81,7 @@ pub(crate) async fn judge(
     }
     if !findings.is_empty() {
         report.findings.extend(findings);
-        report.findings.push(town.keep_logs());
+        report.findings.push(town.keep_logs().await);
     }
     report
 }

@@ -63,7 +63,7 @@ pub(crate) async fn play(round: Round) -> Report {
     for blow in shuffled(round.form, &mut dice) {
         tokio::time::sleep(Duration::from_millis(400 + dice.below(600))).await;
         if let Some(n) = town.nodes.iter_mut().position(crate::town::Node::has_died) {
-            report.findings.push(format!("node {n} ended by itself; {}", town.keep_logs()));
+            report.findings.push(format!("node {n} ended by itself; {}", town.keep_logs().await));
             return report;
         }
         eprintln!("  {blow:?}");
@@ -189,7 +189,8 @@ async fn taken_over(town: &Town, holder: String, report: &mut Report) {
             return;
         }
         if took > LEASE + Duration::from_secs(1) {
-            report.findings.push(format!("not taken over after {} ms: {left:?}", took.as_millis()));
+            let logs = town.keep_logs().await;
+            report.findings.push(format!("not taken over after {} ms: {left:?}; {logs}", took.as_millis()));
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 /// How long a town may take for anything before a round gives up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 /// The lease of all nodes.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
@@ -173,7 +173,7 @@ impl Town {
 
     pub(crate) fn people(&self) -> People {
         let admin = format!("http://127.0.0.1:{}", self.balancer.admin_port);
-        People::new(self.control.clone(), self.database.clone(), &admin)
+        People::new(self.control.clone(), self.database.clone(), &admin).patient(PATIENCE)
     }
 
     /// Customers and agents who go on until it is enough.
@@ -204,9 +204,9 @@ impl Town {
         }
     }
 
-    /// From `from` until now something was cut.
+    /// From `from` until now, and until the proxy has seen it, something was cut.
     pub(crate) fn cut_since(&mut self, from: i64) {
-        self.cuts.push((from, now_ms()));
+        self.cuts.push((from, now_ms() + 500));
     }
 
     /// Waits until nothing is left to do.
@@ -218,8 +218,9 @@ impl Town {
         }
     }
 
-    /// What the nodes and the database server said, kept for whoever looks into a failure.
-    pub(crate) fn keep_logs(&self) -> String {
+    /// What the nodes, the clouds and the database server said, and what the database holds, kept for whoever looks into a
+    /// failure.
+    pub(crate) async fn keep_logs(&self) -> String {
         let kept = std::env::temp_dir().join(format!("tsunagi-torture-{}-{}", std::process::id(), now_ms()));
         std::fs::create_dir_all(&kept).unwrap();
         for node in &self.nodes {
@@ -228,6 +229,10 @@ impl Town {
         if let Some(cluster) = &self.cluster {
             drop(std::fs::copy(cluster.folder().join("log"), kept.join("postgres.log")));
         }
+        let journal = self.control.journal(0).await.unwrap_or_default();
+        let journal: String = journal.iter().map(|line| format!("{line}\n")).collect();
+        std::fs::write(kept.join("journal"), journal).unwrap();
+        std::fs::write(kept.join("database"), self.database.contents().await.join("\n")).unwrap();
         format!("logs: {}", kept.display())
     }
 }

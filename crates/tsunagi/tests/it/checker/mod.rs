@@ -15,7 +15,7 @@ use std::fmt;
 /// A breach of the promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Breach {
-    /// A customer's message never got a success: the gateway was not there in three attempts.
+    /// A customer's message never got a success, and not each of WeChat's attempts met a cut.
     NeverTaken,
     /// Answered with success, and in no row of the inbox.
     NotStored,
@@ -78,6 +78,8 @@ pub(crate) struct Said {
     pub(crate) begun: u64,
     /// The line in which the gateway had answered with success.
     pub(crate) acknowledged: Option<u64>,
+    /// WeChat's attempts (ms) that got none.
+    pub(crate) in_vain: Vec<(i64, i64)>,
 }
 
 /// A row of `delivery`, with what its message says.
@@ -185,7 +187,8 @@ impl<'a> Checker<'a> {
         };
         let parts = self.parts.get(&(said.way.as_str(), said.text.as_str())).copied().unwrap_or(0);
         let acknowledged = said.acknowledged.is_some();
-        if !acknowledged && said.way == Direction::In {
+        let cut_off = !said.in_vain.is_empty() && said.in_vain.iter().all(|span| self.is_cut(*span));
+        if !acknowledged && !cut_off && said.way == Direction::In {
             self.find(Breach::NeverTaken, &said.text, "");
         }
         match stored {
@@ -240,8 +243,11 @@ impl<'a> Checker<'a> {
     /// Whether a kill, a freeze or a fault fell between the beginning and the end of an attempt.
     fn cut_open(&self, attempt: &Attempt) -> bool {
         let (start, end) = (attempt.started_at, attempt.ended_at.unwrap_or(i64::MAX));
+        self.is_cut((start, end)) || self.run.faults.iter().any(|at| (start..=end).contains(at))
+    }
+
+    fn is_cut(&self, (start, end): (i64, i64)) -> bool {
         self.run.cuts.iter().any(|(from, to)| *from <= end && start <= *to)
-            || self.run.faults.iter().any(|at| (start..=end).contains(at))
     }
 
     fn told(&mut self, delivery: &Delivery) {

@@ -47,6 +47,12 @@ impl Observed {
                         self.said[*said].acknowledged.get_or_insert(n);
                     }
                 }
+                ("wechat", "push") => {
+                    if let Some(said) = pushes.get(word("msg_id")) {
+                        let end = line["at_ms"].as_i64().unwrap();
+                        self.said[*said].in_vain.push((end - line["took_ms"].as_i64().unwrap(), end));
+                    }
+                }
                 // An agent's message is in the chat before the webhook about it leaves; ours carry their mark.
                 ("im", "delivered") if line["cloud_custom_data"].is_null() => {
                     messages.insert(word("msg_key"), self.said.len());
@@ -80,7 +86,7 @@ impl Observed {
 }
 
 fn said(way: Direction, openid: String, text: &str, begun: u64) -> Said {
-    Said { way, openid, text: text.to_owned(), begun, acknowledged: None }
+    Said { way, openid, text: text.to_owned(), begun, acknowledged: None, in_vain: Vec::new() }
 }
 
 fn way(direction: &str) -> Direction {

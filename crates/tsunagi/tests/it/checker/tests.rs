@@ -13,6 +13,7 @@ fn good() -> Observed {
         text: text.into(),
         begun,
         acknowledged: Some(acknowledged),
+        in_vain: Vec::new(),
     };
     let delivery = |id: &str, way, text: &str, state, seq| Delivery {
         id: id.into(),
@@ -83,6 +84,13 @@ fn what_is_lost_is_found() {
     assert_eq!(breaches(|run| drop(run.received.remove(1))), [Breach::Lost]);
     assert_eq!(breaches(|run| drop(run.inbox.remove(0))), [Breach::NotStored]);
     assert_eq!(breaches(|run| run.said[0].acknowledged = None), [Breach::NeverTaken]);
+    let offered = |spans: &[(i64, i64)]| {
+        breaches(|run| {
+            (run.said[0].acknowledged, run.said[0].in_vain) = (None, spans.to_vec());
+        })
+    };
+    assert_eq!(offered(&[(1_300, 1_310), (1_306, 1_400)]), [], "both attempts met the kill");
+    assert_eq!(offered(&[(1_300, 1_310), (1_307, 1_400)]), [Breach::NeverTaken]);
     assert_eq!(breaches(|run| run.said[2].acknowledged = None), [], "IM does not repeat an agent's message");
     let without_its_delivery = breaches(|run| {
         run.deliveries.remove(2);

@@ -32,6 +32,8 @@ pub(crate) struct People {
     /// Where readiness is asked for.
     admin: Arc<Mutex<String>>,
     seen: Arc<Mutex<Seen>>,
+    /// How long anybody waits for anything.
+    patience: Duration,
     _tail: Arc<Tail>,
 }
 
@@ -68,8 +70,14 @@ impl People {
             database,
             admin: Arc::new(Mutex::new(admin.to_owned())),
             seen,
+            patience: PATIENCE,
             _tail: Arc::new(Tail(tail)),
         }
+    }
+
+    /// The same, who wait for longer.
+    pub(crate) fn patient(self, patience: Duration) -> People {
+        People { patience, ..self }
     }
 
     /// From now on, another gateway is meant by "ready".
@@ -178,7 +186,7 @@ impl People {
             if left.is_empty() {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "work is left: {left:?}");
+            assert!(begun.elapsed() < self.patience, "work is left: {left:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -191,7 +199,7 @@ impl People {
             if asked.send().await.is_ok_and(|answer| answer.status() == 200) {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "the gateway does not come back");
+            assert!(begun.elapsed() < self.patience, "the gateway does not come back");
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
     }
@@ -202,7 +210,7 @@ impl People {
             if let Some(value) = known() {
                 return value;
             }
-            assert!(begun.elapsed() < PATIENCE, "nobody saw {what}");
+            assert!(begun.elapsed() < self.patience, "nobody saw {what}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

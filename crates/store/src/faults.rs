@@ -3,7 +3,7 @@
 //!
 //! `TSUNAGI_KILL_AT=answer.after_call` kills the process with SIGKILL when it passes that point;
 //! `answer.after_call:3` at the third time. `TSUNAGI_FREEZE_AT` stops it there with SIGSTOP until somebody sends
-//! SIGCONT, as a paused machine does. `TSUNAGI_SABOTAGE=no-dedup|sync-off` breaks the store.
+//! SIGCONT, as a paused machine does. `TSUNAGI_SABOTAGE=no-dedup|sync-off|no-fence` breaks the store.
 
 /// The named points, in the order of a message's way.
 pub const POINTS: &[&str] = &[

@@ -274,12 +274,13 @@ async fn open_sqlite(path: &Path, options: &Options) -> Result<Pool, Error> {
 }
 
 async fn open_postgres(url: &str, options: &Options) -> Result<Pool, Error> {
+    let durable = if crate::faults::sabotaged("sync-off") { "off" } else { "on" };
     let idle = (options.lease / 2).clamp(Duration::from_millis(500), Duration::from_secs(5)).as_millis();
     let connect = PgConnectOptions::from_str(url)
         .map_err(|error| Error::Setup(format!("the store's url is not valid: {error}")))?
         .application_name("tsunagi")
         // A session setting wins over a server on which somebody switched durable commits off.
-        .options([("synchronous_commit", "on"), ("statement_timeout", "30000")])
+        .options([("synchronous_commit", durable), ("statement_timeout", "30000")])
         // Below the 3 s that a webhook waits: one locked row is not to cost a whole batch its commit.
         .options([("lock_timeout", "1500")])
         // A node that stands still or vanishes inside a transaction must not keep its locks until the network gives

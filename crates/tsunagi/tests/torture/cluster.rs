@@ -16,6 +16,7 @@ pub(crate) struct Cluster {
     pub(crate) primary: Server,
     standby: Option<Server>,
     made: u32,
+    env: Vec<(String, String)>,
 }
 
 pub(crate) struct Server {
@@ -96,7 +97,12 @@ impl Drop for Server {
 
 impl Cluster {
     /// A primary, and a synchronous standby if one is wanted. `settings` are lines for postgresql.conf.
-    pub(crate) async fn start(folder: &Path, standby: bool, settings: &str) -> Cluster {
+    pub(crate) async fn start(
+        folder: &Path,
+        standby: bool,
+        settings: &str,
+        env: Vec<(String, String)>,
+    ) -> Cluster {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/tools");
         let told = Command::new(script).arg("postgres").output().unwrap();
         let programs = PathBuf::from(String::from_utf8(told.stdout).unwrap().trim());
@@ -122,7 +128,7 @@ impl Cluster {
         );
         std::fs::write(&conf, format!("{text}\n{own_settings}")).unwrap();
         let primary = Server { data, port: free_port(), process: None };
-        let mut cluster = Cluster { folder, programs, primary, standby: None, made: 1 };
+        let mut cluster = Cluster { folder, programs, primary, standby: None, made: 1, env };
         cluster.primary.process = Some(cluster.launch(&cluster.primary));
         cluster.until_it_answers(cluster.primary.port).await;
         if standby {
@@ -142,6 +148,7 @@ impl Cluster {
             .arg("-D")
             .arg(&server.data)
             .args(["-p", &server.port.to_string()])
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -236,6 +243,15 @@ impl Cluster {
             }
         }
         self.until_it_answers(self.primary.port).await;
+    }
+
+    /// Starts it again if it has ended, and waits until it answers.
+    pub(crate) async fn revive(&mut self) {
+        let ended = self.primary.process.as_mut().is_none_or(|process| process.try_wait().unwrap().is_some());
+        match ended {
+            true => self.come_back().await,
+            false => self.until_it_answers(self.primary.port).await,
+        }
     }
 
     /// The primary dies for good and the standby takes its place, as a manager of such pairs does it. The caller leads

@@ -14,6 +14,7 @@ mod checker;
 mod cluster;
 #[path = "../it/kills/dice.rs"]
 mod dice;
+mod disk;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../it/kills/drive.rs"]
 mod drive;
@@ -21,6 +22,7 @@ mod kills;
 mod link;
 mod nodes;
 mod record;
+mod sabotage;
 mod scenario;
 
 #[expect(dead_code, unused_imports, reason = "shared with the tests, which use more of it")]

@@ -1,6 +1,6 @@
 //! What can be played, and what comes of it.
 
-use crate::{kills, nodes};
+use crate::{disk, kills, nodes, sabotage};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
@@ -91,5 +91,17 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         what: "two and three nodes on PostgreSQL: kills, freezes, restarts, failovers, cut lines",
         rounds: nodes::rounds,
         play: |round| Box::pin(nodes::play(round)),
+    },
+    Scenario {
+        name: "disk",
+        what: "a disk that is slow, full, broken, read-only, or loses what was not synced",
+        rounds: disk::rounds,
+        play: |round| Box::pin(disk::play(round)),
+    },
+    Scenario {
+        name: "sabotage",
+        what: "gateways without dedup, fencing or syncs: the checker must find each of them",
+        rounds: sabotage::rounds,
+        play: |round| Box::pin(sabotage::play(round)),
     },
 ];

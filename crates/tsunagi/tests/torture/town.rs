@@ -30,8 +30,11 @@ pub(crate) struct Plan {
     pub(crate) im: String,
     /// Lines for `postgresql.conf`.
     pub(crate) postgres: String,
-    /// Variables of every gateway process.
+    /// Variables of every gateway process, and of the first one's first start.
     pub(crate) env: Vec<(String, String)>,
+    pub(crate) first_env: Vec<(String, String)>,
+    /// Whether the database's disk can fail: see `disk.c`.
+    pub(crate) disk: bool,
     pub(crate) clouds: SimConfig,
 }
 
@@ -46,6 +49,8 @@ impl Plan {
             im: String::new(),
             postgres: String::new(),
             env: Vec::new(),
+            first_env: Vec::new(),
+            disk: false,
             clouds,
         }
     }
@@ -63,10 +68,61 @@ pub(crate) struct Town {
     pub(crate) balancer: Balancer,
     /// Where whoever looks into the database finds the primary.
     view: Option<Link>,
+    pub(crate) disk: Option<Disk>,
     /// When (ms) something was cut that may have been a call.
     pub(crate) cuts: Vec<(i64, i64)>,
     _folder: TempDir,
     _clouds: Sim,
+}
+
+/// The disk of the database, which can fail.
+pub(crate) struct Disk {
+    library: PathBuf,
+    control: PathBuf,
+    folder: PathBuf,
+    /// Whether it can be laid back to what was synced.
+    keeps: bool,
+}
+
+impl Disk {
+    fn make(folder: &Path, engine: Engine) -> Disk {
+        let library = folder.join("disk.so");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/torture/disk.c");
+        let mut compiler = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()));
+        let made =
+            compiler.args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(source).arg("-ldl").status();
+        assert!(made.is_ok_and(|status| status.success()), "a C compiler is needed for a disk that fails");
+        let control = folder.join("disk");
+        std::fs::write(&control, "").unwrap();
+        let data = if engine == Engine::Sqlite { "data" } else { "postgres" };
+        Disk { library, control, folder: folder.join(data), keeps: engine == Engine::Sqlite }
+    }
+
+    fn env(&self) -> Vec<(String, String)> {
+        let name = |path: &Path| path.display().to_string();
+        let mut env = vec![
+            ("LD_PRELOAD".into(), name(&self.library)),
+            ("TSUNAGI_DISK".into(), name(&self.control)),
+            ("TSUNAGI_DISK_FOLDER".into(), name(&self.folder)),
+        ];
+        if self.keeps {
+            env.push(("TSUNAGI_DISK_KEEP".into(), "1".into()));
+        }
+        env
+    }
+
+    /// From now on this is wrong with it; nothing if empty.
+    pub(crate) fn set(&self, wrong: &str) {
+        let fresh = self.control.with_extension("new");
+        std::fs::write(&fresh, wrong).unwrap();
+        std::fs::rename(&fresh, &self.control).unwrap();
+    }
+}
+
+fn with_end(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
 }
 
 /// One gateway, and its lines to the others.
@@ -92,15 +148,26 @@ fn address_of(url: &str) -> SocketAddr {
 }
 
 impl Town {
-    async fn build(plan: Plan) -> Town {
+    async fn build(mut plan: Plan) -> Town {
         let folder = tempfile::tempdir().unwrap();
+        let disk = plan.disk.then(|| Disk::make(folder.path(), plan.engine));
+        let mut server_env = Vec::new();
+        if let Some(disk) = &disk {
+            let whose = if plan.engine == Engine::Sqlite { &mut plan.env } else { &mut server_env };
+            whose.extend(disk.env());
+        }
         let clouds = sim::start(plan.clouds).await.unwrap();
         let control = clouds.control();
         let (mut cluster, mut view) = (None, None);
         let database = match plan.engine {
-            Engine::Sqlite => Database::create(Engine::Sqlite, folder.path()).await,
+            Engine::Sqlite => {
+                let data = folder.path().join("data");
+                std::fs::create_dir(&data).unwrap();
+                let database = Database::create(Engine::Sqlite, &data).await;
+                if plan.disk { database.fresh() } else { database }
+            }
             Engine::Postgres => {
-                let own = Cluster::start(folder.path(), plan.standby, &plan.postgres).await;
+                let own = Cluster::start(folder.path(), plan.standby, &plan.postgres, server_env).await;
                 own.sql("CREATE DATABASE tsunagi");
                 let link = Link::to(own.primary.address()).await;
                 let database = Database::at(&Cluster::url(link.port, "tsunagi"));
@@ -152,12 +219,18 @@ impl Town {
             nodes,
             balancer,
             view,
+            disk,
             cuts: Vec::new(),
             _folder: folder,
             _clouds: clouds,
         };
         for n in 0..town.nodes.len() {
+            let usual = town.nodes[n].env.clone();
+            if n == 0 {
+                town.nodes[n].env.extend(plan.first_env.clone());
+            }
             town.nodes[n].spawn();
+            town.nodes[n].env = usual;
             town.nodes[n].until_ready().await;
         }
         town
@@ -207,6 +280,23 @@ impl Town {
     /// From `from` until now, and until the proxy has seen it, something was cut.
     pub(crate) fn cut_since(&mut self, from: i64) {
         self.cuts.push((from, now_ms() + 500));
+    }
+
+    /// The power goes out: the process is dead, and of its files there is what was synced.
+    pub(crate) async fn cut_the_power(&mut self) {
+        let held = self.database.hold().await;
+        self.nodes[0].kill();
+        let path = PathBuf::from(self.database.url.trim_start_matches("sqlite:"));
+        for beside in ["", "-wal"] {
+            let file = with_end(&path, beside);
+            let synced = with_end(&file, ".synced");
+            match synced.exists() {
+                true => drop(std::fs::copy(&synced, &file).unwrap()),
+                false => drop(std::fs::remove_file(&file)),
+            }
+        }
+        drop(std::fs::remove_file(with_end(&path, "-shm")));
+        drop(held);
     }
 
     /// Waits until nothing is left to do.
@@ -326,6 +416,13 @@ impl Node {
 
     pub(crate) fn freeze(&self) {
         self.signal("-STOP");
+    }
+
+    /// Whether every thread of it is stopped.
+    pub(crate) fn stands_still(&self) -> bool {
+        let pid = self.process.as_ref().unwrap().id();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
     }
 
     pub(crate) fn thaw(&self) {

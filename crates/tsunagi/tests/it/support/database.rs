@@ -5,8 +5,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, FromRow, PgPool, SqlitePool};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
@@ -36,6 +38,8 @@ pub(crate) struct Database {
 #[derive(Clone)]
 enum Pool {
     Sqlite(SqlitePool),
+    /// A file that may be taken away: opened for each look, and never while [`Database::hold`] is held.
+    Fresh(Box<SqliteConnectOptions>, Arc<RwLock<()>>),
     Postgres(PgPool),
 }
 
@@ -71,6 +75,21 @@ impl Database {
         Database { url: url.to_owned(), pool: Pool::Postgres(pool.connect_lazy_with(options)) }
     }
 
+    /// The same SQLite file, which may be taken away and laid back.
+    pub(crate) fn fresh(&self) -> Database {
+        let Pool::Sqlite(pool) = &self.pool else { panic!("only a file can be taken away") };
+        let options = pool.connect_options().as_ref().clone().read_only(true);
+        Database { url: self.url.clone(), pool: Pool::Fresh(Box::new(options), Arc::default()) }
+    }
+
+    /// Keeps everybody from looking.
+    pub(crate) async fn hold(&self) -> Option<OwnedRwLockWriteGuard<()>> {
+        match &self.pool {
+            Pool::Fresh(_, gate) => Some(gate.clone().write_owned().await),
+            _ => None,
+        }
+    }
+
     /// One number.
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         let rows: Vec<(i64,)> = self.rows(sql).await;
@@ -92,6 +111,13 @@ impl Database {
             let rows = match &self.pool {
                 Pool::Sqlite(pool) => sqlx::query_as(sql).fetch_all(pool).await,
                 Pool::Postgres(pool) => sqlx::query_as(sql).fetch_all(pool).await,
+                Pool::Fresh(options, gate) => {
+                    let _looking = gate.read().await;
+                    match options.connect().await {
+                        Ok(mut file) => sqlx::query_as(sql).fetch_all(&mut file).await,
+                        Err(error) => Err(error),
+                    }
+                }
             };
             match rows {
                 Err(error) if is_away(&error) && begun.elapsed() < super::PATIENCE => {
@@ -110,6 +136,7 @@ impl Database {
     pub(crate) async fn execute_text(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         match &self.pool {
+            Pool::Fresh(..) => panic!("it is only looked at"),
             Pool::Sqlite(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),
             Pool::Postgres(pool) => drop(sqlx::query(sql).execute(pool).await.unwrap()),
         }
@@ -118,6 +145,7 @@ impl Database {
     /// Every row of every table as text, in order: what is compared when nothing may have been stored.
     pub(crate) async fn contents(&self) -> Vec<String> {
         let tables: Vec<(String,)> = match &self.pool {
+            Pool::Fresh(..) => return Vec::new(),
             Pool::Sqlite(_) => {
                 self.rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").await
             }
@@ -130,6 +158,7 @@ impl Database {
         let mut all = Vec::new();
         for (table,) in tables {
             let rows: Vec<String> = match &self.pool {
+                Pool::Fresh(..) => Vec::new(),
                 Pool::Sqlite(pool) => {
                     let names = AssertSqlSafe(format!("SELECT name FROM pragma_table_info('{table}')"));
                     let names: Vec<String> = sqlx::query_scalar(names).fetch_all(pool).await.unwrap();
@@ -150,6 +179,7 @@ impl Database {
     /// Makes a copy of it, as it is now. No gateway may be running.
     pub(crate) async fn backup(&self) -> String {
         match &self.pool {
+            Pool::Fresh(..) => panic!("it is only looked at"),
             Pool::Sqlite(pool) => {
                 let copy = format!("{}.backup", self.url.trim_start_matches("sqlite:"));
                 self.execute_text(&format!("VACUUM INTO '{copy}'")).await;
@@ -168,6 +198,7 @@ impl Database {
     /// The same database once the copy has taken its place. No gateway may be running.
     pub(crate) async fn restored(&self, copy: &str) -> Database {
         match &self.pool {
+            Pool::Fresh(..) => panic!("it is only looked at"),
             Pool::Sqlite(pool) => {
                 pool.close().await;
                 let path = self.url.trim_start_matches("sqlite:");
@@ -189,6 +220,7 @@ impl Database {
     /// A new connection to it.
     pub(crate) fn again(&self) -> Database {
         let pool = match &self.pool {
+            Pool::Fresh(options, gate) => Pool::Fresh(options.clone(), gate.clone()),
             Pool::Sqlite(pool) => {
                 let options = pool.connect_options().as_ref().clone();
                 Pool::Sqlite(SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options))
@@ -220,7 +252,12 @@ fn is_away(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
         sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
+            error.code().is_some_and(|code| {
+                // The last ones of a file that its new owner is just recovering.
+                code.starts_with("57P")
+                    || code.starts_with("08")
+                    || ["5", "14", "261", "8", "776"].contains(&&*code)
+            })
         }
         _ => false,
     }

@@ -1,11 +1,20 @@
 # `make test` and `make lint` are all that a contributor needs; CI runs `.ci/run`, which is both.
 
-.PHONY: test lint fmt tools
+.PHONY: test lint fmt tools torture torture-short torture-long
 
 # Everything, with a throw-away PostgreSQL. What is missing is installed first, or named.
 # One test: make test ARGS=name
 test: tools
 	@scripts/postgres run scripts/test $(ARGS)
+
+# Faults against real processes, and a checker: see docs/RELIABILITY.md. About two hours; the short form takes ten minutes
+# and is what CI plays, the long one a day. One scenario: make torture ARGS=nodes; all options: make torture ARGS=--help
+torture: tools
+	@scripts/torture --form normal $(ARGS)
+torture-short: tools
+	@scripts/torture --form short $(ARGS)
+torture-long: tools
+	@scripts/torture --form long --record $(ARGS)
 
 # Formatting, clippy, licences.
 lint:

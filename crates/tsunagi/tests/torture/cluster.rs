@@ -233,24 +233,20 @@ impl Cluster {
 
     /// Up again after a kill.
     pub(crate) async fn come_back(&mut self) {
-        // What is left of the killed one may be in the way for a moment.
-        loop {
-            self.primary.process = Some(self.launch(&self.primary));
-            tokio::time::sleep(Duration::from_millis(150)).await;
-            match self.primary.process.as_mut().and_then(|process| process.try_wait().unwrap()) {
-                Some(_) => continue,
-                None => break,
-            }
-        }
-        self.until_it_answers(self.primary.port).await;
+        // What is left of a killed one may be in its way for a moment.
+        self.primary.process = Some(self.launch(&self.primary));
+        self.revive().await;
     }
 
     /// Starts it again if it has ended, and waits until it answers.
     pub(crate) async fn revive(&mut self) {
-        let ended = self.primary.process.as_mut().is_none_or(|process| process.try_wait().unwrap().is_some());
-        match ended {
-            true => self.come_back().await,
-            false => self.until_it_answers(self.primary.port).await,
+        let begun = Instant::now();
+        while self.sql_on(self.primary.port, "SELECT 1").is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "PostgreSQL does not come back");
+            if self.primary.process.as_mut().is_none_or(|process| process.try_wait().unwrap().is_some()) {
+                self.primary.process = Some(self.launch(&self.primary));
+            }
+            tokio::time::sleep(Duration::from_millis(150)).await;
         }
     }
 

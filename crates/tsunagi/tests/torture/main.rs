@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a round that cannot go on has failed")]
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "progress and results are for a person")]
 
+mod backlog;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../it/checker/mod.rs"]
 mod checker;
@@ -29,6 +30,7 @@ mod scenario;
 #[path = "../it/support/mod.rs"]
 mod support;
 mod town;
+mod webhooks;
 
 use clap::Parser;
 use scenario::{Form, Report, Round, SCENARIOS};

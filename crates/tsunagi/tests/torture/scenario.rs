@@ -1,6 +1,6 @@
 //! What can be played, and what comes of it.
 
-use crate::{disk, kills, nodes, sabotage};
+use crate::{backlog, disk, kills, nodes, sabotage, webhooks};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
@@ -97,6 +97,18 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         what: "a disk that is slow, full, broken, read-only, or loses what was not synced",
         rounds: disk::rounds,
         play: |round| Box::pin(disk::play(round)),
+    },
+    Scenario {
+        name: "webhooks",
+        what: "a million webhooks, 30 of 100 of them copies, in disorder",
+        rounds: webhooks::rounds,
+        play: |round| Box::pin(webhooks::play(round)),
+    },
+    Scenario {
+        name: "backlog",
+        what: "both clouds are away while 20,000 messages queue up, and come back",
+        rounds: backlog::rounds,
+        play: |round| Box::pin(backlog::play(round)),
     },
     Scenario {
         name: "sabotage",

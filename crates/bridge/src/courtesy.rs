@@ -110,8 +110,8 @@ impl Bridge {
         else {
             return Ok(());
         };
-        self.inner.slow_rate.wait("admin_set_msg_read").await;
-        self.inner.im_rate.wait("admin_set_msg_read").await;
+        self.inner.slow_rate.wait("admin_set_msg_read").await?;
+        self.inner.im_rate.wait_behind("admin_set_msg_read").await?;
         let (random, now_s) = (self.inner.entropy.u32(), self.inner.clock.now_s());
         let started = Instant::now();
         let done = self.inner.im.set_read(&ghost.user_id, &agent, now_s, random, now_s).await;

@@ -78,8 +78,8 @@ impl Bridge {
         account: &Account,
         user_id: &str,
     ) -> Result<Imported, Error> {
+        held.renewing(self, self.inner.im_rate.wait("account_import")).await??;
         held.before_call(self).await?;
-        self.inner.im_rate.wait("account_import").await;
         let nick = desk::ghost::nickname(&account.id, &held.lane.openid);
         faults::point("ghost.before_call");
         let started = Instant::now();
@@ -145,8 +145,8 @@ impl Bridge {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
             return self.put_off(held, &job, NOT_SERVED).await;
         };
+        held.renewing(self, self.inner.im_rate.wait("account_delete")).await??;
         held.before_call(self).await?;
-        self.inner.im_rate.wait("account_delete").await;
         let started = Instant::now();
         let result = self
             .inner
@@ -217,7 +217,9 @@ impl Bridge {
     }
 
     pub(crate) async fn import_agent(&self, account: &Account, agent: &str) -> Told {
-        self.inner.im_rate.wait("account_import").await;
+        if let Err(error) = self.inner.im_rate.wait("account_import").await {
+            return no_place(&error);
+        }
         let started = Instant::now();
         let result = self
             .inner
@@ -247,4 +249,10 @@ impl Bridge {
             .record(started.elapsed().as_secs_f64());
         trace::call(account, api, outcome, &told.detail, started.elapsed());
     }
+}
+
+/// Without the database nobody knows whether a call may be made, so none is.
+fn no_place(error: &Error) -> Told {
+    tracing::warn!(%error, "IM's limit cannot be asked for; nothing is called");
+    Told { tried: Tried::NotSent, detail: "store".into() }
 }

@@ -138,6 +138,8 @@ impl Bridge {
         let pushes_missed = AtomicI64::new(0);
         let library = Library::open(media, &store, &entropy).await?;
         let tokens = TokenKeeper::new(store.clone(), clock.clone(), &entropy, patience.call);
+        let im_limiter = Limiter::new("im", im_rate, &store, &entropy);
+        let slow_rate = Limiter::new("im half", im_rate / 2, &store, &entropy);
         let accounts = accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
         let inner = Inner {
             store,
@@ -145,8 +147,8 @@ impl Bridge {
             entropy,
             accounts,
             im,
-            im_rate: Limiter::new(im_rate),
-            slow_rate: Limiter::new(im_rate / 2),
+            im_rate: im_limiter,
+            slow_rate,
             im_calls_per_second: im_rate,
             tokens,
             patience,

@@ -87,7 +87,9 @@ impl Bridge {
             self.inner.accounts.values().flat_map(|account| &account.agents).map(String::as_str).collect();
         let agents: Vec<&str> = agents.into_iter().collect();
         for chunk in agents.chunks(im::MAX_STATUS) {
-            self.inner.im_rate.wait("query_online_status").await;
+            if self.inner.im_rate.wait("query_online_status").await.is_err() {
+                return;
+            }
             let started = Instant::now();
             let (random, now) = (self.inner.entropy.u32(), self.inner.clock.now());
             let answer = self.inner.im.online_status(chunk, random, self.inner.clock.now_s()).await;

@@ -157,8 +157,8 @@ impl Bridge {
         account: &Account,
         delivery: &Delivery,
     ) -> Result<Step, Error> {
+        held.renewing(self, self.inner.im_rate.wait("sendmsg")).await??;
         held.before_call(self).await?;
-        self.inner.im_rate.wait("sendmsg").await;
         faults::point("relay.before_attempt");
         let attempt = AttemptId::new(&self.inner.clock, &self.inner.entropy);
         let (lane, id, now) = (held.lane.clone(), delivery.id.clone(), self.inner.clock.now());
@@ -250,8 +250,8 @@ impl Bridge {
         };
         // A page holds about 13 KB; a bound keeps a server that never says `Complete` from holding the lane.
         for _ in 0..100 {
+            held.renewing(self, self.inner.im_rate.wait("admin_getroammsg")).await??;
             held.before_call(self).await?;
-            self.inner.im_rate.wait("admin_getroammsg").await;
             let page = match self.inner.im.history(&query, self.inner.entropy.u32(), now_s).await {
                 Ok(page) => page,
                 Err(error) => return Ok(Err(error)),

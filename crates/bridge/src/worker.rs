@@ -5,11 +5,13 @@
 //! its head has to wait, or the process is told to stop. If the process dies, its leases run out.
 
 use crate::{Bridge, mailbox, trace};
+use desk::Direction;
 use futures_util::future::BoxFuture;
 use opentelemetry::context::FutureExt;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use store::{Error, Job, Lane, Tx};
@@ -36,6 +38,9 @@ impl Default for Timing {
 /// Beside the longest that one call may take: room to record its end.
 const ROOM: Duration = Duration::from_secs(2);
 
+/// Agents' answers are claimed first; one claim in so many takes what goes to agents first, so that it never stands still.
+const TURNS: u32 = 4;
+
 /// What a job leaves behind.
 pub(crate) enum Step {
     /// The lane is still held: look at its head again.
@@ -57,13 +62,14 @@ pub struct Worker {
     bridge: Bridge,
     timing: Timing,
     holder: String,
+    claims: AtomicU32,
 }
 
 impl Worker {
     /// A worker for this bridge.
     pub fn new(bridge: Bridge, timing: Timing) -> Worker {
         let holder = format!("{:016x}", u64::from_le_bytes(bridge.inner.entropy.bytes()));
-        Worker { bridge, timing, holder }
+        Worker { bridge, timing, holder, claims: AtomicU32::new(0) }
     }
 
     /// Runs until `stop` is true, then lets each lane end the step that it is in and gives it back.
@@ -105,7 +111,12 @@ impl Worker {
             if !self.bridge.inner.store.anything_ready().await? {
                 return Ok(Vec::new());
             }
-            self.bridge.inner.store.claim(&self.holder, free as i64, self.timing.lease).await
+            let first = if self.claims.fetch_add(1, Ordering::Relaxed) % TURNS == 0 {
+                Direction::In
+            } else {
+                Direction::Out
+            };
+            self.bridge.inner.store.claim(&self.holder, free as i64, self.timing.lease, first).await
         };
         claimed.await.unwrap_or_else(|error: Error| {
             tracing::error!(%error, "no work could be claimed");
@@ -288,7 +299,6 @@ impl Bridge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use desk::Direction;
 
     fn held(deadline: Instant) -> Held {
         let lane = Lane {

@@ -91,15 +91,37 @@ pub struct Backlog {
 }
 
 impl Store {
-    /// Claims up to `most` lanes that are ready, for `lease`.
-    pub async fn claim(&self, holder: &str, most: i64, lease: Duration) -> Result<Vec<Lane>, Error> {
+    /// Claims up to `most` lanes that are ready, for `lease`: those of the direction `first` before the others, and
+    /// within each those that have been ready for longest.
+    pub async fn claim(
+        &self,
+        holder: &str,
+        most: i64,
+        lease: Duration,
+        first: Direction,
+    ) -> Result<Vec<Lane>, Error> {
+        let then = match first {
+            Direction::In => Direction::Out,
+            Direction::Out => Direction::In,
+        };
         // Read before the statement, so that our idea of the lease ends before the database's.
         let deadline = Instant::now() + lease * 4 / 5;
         let (holder, lease) = (holder.to_owned(), lease.as_millis() as i64);
         type Row = (String, String, String, String, i64);
         let claimed: Vec<Row> = self
             .write(move |tx| {
-                Box::pin(async move { Ok(rows!(tx, Row, dialect::CLAIM, holder.as_str(), lease, most)?) })
+                Box::pin(async move {
+                    Ok(rows!(
+                        tx,
+                        Row,
+                        dialect::CLAIM,
+                        holder.as_str(),
+                        lease,
+                        most,
+                        first.as_str(),
+                        then.as_str()
+                    )?)
+                })
             })
             .await?;
         let lane = |(id, account, openid, direction, epoch): Row| {
@@ -113,10 +135,10 @@ impl Store {
     pub async fn anything_ready(&self) -> Result<bool, Error> {
         self.read(|tx| {
             Box::pin(async move {
-                let ready = "SELECT 1::bigint FROM lane WHERE ready_at <= (SELECT now FROM clock) LIMIT 1";
+                // Each direction is a range of the index.
                 let ready = crate::sql::Text {
-                    sqlite: "SELECT 1 FROM lane WHERE ready_at <= (SELECT now FROM clock) LIMIT 1",
-                    postgres: ready,
+                    sqlite: "SELECT 1 FROM lane WHERE direction IN ('in', 'out') AND ready_at <= (SELECT now FROM clock) LIMIT 1",
+                    postgres: "SELECT 1::bigint FROM lane WHERE direction IN ('in', 'out') AND ready_at <= (SELECT now FROM clock) LIMIT 1",
                 };
                 Ok(row!(tx, (i64,), ready)?.is_some())
             })

@@ -1,12 +1,13 @@
 //! SQL and nothing else: one concrete [`Store`] on SQLite or PostgreSQL.
 //!
 //! Start with `ingest.rs` and `batch.rs` (webhooks become durable) and `lane.rs` (work is claimed, fenced and released).
-//! `customer.rs`, `ghost.rs`, `conversation.rs`, `message.rs`, `mailbox.rs`, `slot.rs` and `token.rs` are one table
-//! family each.
+//! `customer.rs`, `ghost.rs`, `conversation.rs`, `message.rs`, `mailbox.rs`, `slot.rs`, `token.rs` and `bucket.rs` are
+//! one table family each.
 //! `sql.rs` joins the two drivers, `dialect.rs` holds every place where the engines differ, `writer.rs` the
 //! group commit. What the rows mean is decided in `desk` and `bridge`, not here.
 
 mod batch;
+mod bucket;
 mod conversation;
 mod customer;
 mod dialect;
@@ -39,6 +40,7 @@ mod window;
 mod writer;
 
 pub use batch::OVERTAKEN;
+pub use bucket::{Draw, Drawn};
 pub use customer::Customer;
 pub use dialect::Old;
 pub use erase::{Compacted, Traces};

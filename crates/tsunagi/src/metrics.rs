@@ -137,6 +137,11 @@ pub(crate) const METRICS: &[Metric] = &[
         "api",
         "How long a call to IM waited for its place under `im.rate`.",
     ),
+    counter(
+        "tsunagi_rate_draws_total",
+        "api",
+        "Slices of `im.rate` that this node drew from the bucket in the database (PostgreSQL only).",
+    ),
     counter("tsunagi_handovers_total", "account", "Conversations that went from one agent to another."),
     counter("tsunagi_token_fetches_total", "account outcome", "Access tokens fetched from WeChat."),
     gauge(

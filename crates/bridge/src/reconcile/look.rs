@@ -181,10 +181,14 @@ impl Bridge {
         };
         let mut messages = Vec::new();
         for _ in 0..look.map_or(usize::MAX, |_| PAGES) {
-            if look == Some(true) {
-                self.inner.slow_rate.wait("admin_getroammsg").await;
-            }
-            self.inner.im_rate.wait("admin_getroammsg").await;
+            let place = match look {
+                Some(true) => {
+                    self.inner.slow_rate.wait("admin_getroammsg").await.map_err(Blind::Store)?;
+                    self.inner.im_rate.wait_behind("admin_getroammsg").await
+                }
+                _ => self.inner.im_rate.wait("admin_getroammsg").await,
+            };
+            place.map_err(Blind::Store)?;
             let started = Instant::now();
             let page = self.inner.im.history(&query, self.inner.entropy.u32(), now_s).await;
             let told = im_outcome(&page);

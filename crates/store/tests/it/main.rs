@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
 mod attempts;
+mod buckets;
 mod conversations;
 mod engine;
 mod fences;

@@ -4,7 +4,8 @@
 //! looked up in IM's history before it is repeated, with the same MsgSeq and MsgRandom.
 
 use crate::assign::NOT_SERVED;
-use crate::convert::{Told, element, im_outcome};
+use crate::breaker::Operation;
+use crate::convert::{Told, element, im_answers, im_outcome};
 use crate::ghosts::Imported;
 use crate::media::wanted;
 use crate::worker::{Held, Step};
@@ -136,7 +137,8 @@ impl Bridge {
         account: &Account,
         delivery: &Delivery,
     ) -> Result<Step, Error> {
-        match self.import(held, account, &delivery.sender).await? {
+        let patient = !self.out_of_patience(&job, delivery);
+        match self.import(held, account, &delivery.sender, job.tries > 0, patient).await? {
             Imported::Living => Ok(Step::Again),
             Imported::Renamed(other) => self.hand_over(held, &job, other).await,
             Imported::NotYet(told) if self.out_of_patience(&job, delivery) => {
@@ -147,6 +149,7 @@ impl Bridge {
                 self.settle(held, job, account, delivery, Next::Failed(reason), &told, None).await
             }
             Imported::NotYet(_) => self.put_off(held, &job, self.pause(job.tries)).await,
+            Imported::Held(refusal) => self.hold_off(held, &refusal).await,
         }
     }
 
@@ -157,7 +160,16 @@ impl Bridge {
         account: &Account,
         delivery: &Delivery,
     ) -> Result<Step, Error> {
+        let (retry, patient) = (delivery.tries > 0, !self.out_of_patience(&job, delivery));
+        let pass = match self.may_call(Operation::im("sendmsg"), held, retry, patient) {
+            Ok(pass) => pass,
+            Err(refusal) => return self.hold_off(held, &refusal).await,
+        };
         held.renewing(self, self.inner.im_rate.wait("sendmsg")).await??;
+        // Those before it in the line may have learned that nobody answers.
+        if let (true, Err(refusal)) = (patient, pass.check()) {
+            return self.hold_off(held, &refusal).await;
+        }
         held.before_call(self).await?;
         faults::point("relay.before_attempt");
         let attempt = AttemptId::new(&self.inner.clock, &self.inner.entropy);
@@ -188,6 +200,10 @@ impl Bridge {
         let result = held.while_ours(call).await?;
         faults::point("relay.after_call");
         let told = im_outcome(&result);
+        if told.tried == Tried::NotSent {
+            self.inner.breakers.remember(pass.operation(), &held.lane.id);
+        }
+        pass.end(im_answers(&result));
         self.observe(&account.id, "sendmsg", &told, started);
         if told.tried == Tried::Missing {
             self.repair(held, delivery).await?;
@@ -207,8 +223,14 @@ impl Bridge {
         account: &Account,
         delivery: &Delivery,
     ) -> Result<Step, Error> {
+        let patient = !self.out_of_patience(&job, delivery);
+        let pass = match self.may_call(Operation::im("admin_getroammsg"), held, false, patient) {
+            Ok(pass) => pass,
+            Err(refusal) => return self.hold_off(held, &refusal).await,
+        };
         let started = Instant::now();
         let found = self.find_in_history(held, delivery, job.since).await?;
+        pass.end(im_answers(&found));
         let told = im_outcome(&found);
         self.observe(&account.id, "admin_getroammsg", &told, started);
         match found {

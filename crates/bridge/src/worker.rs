@@ -4,7 +4,7 @@
 //! A lane is renewed before a call that its lease might not outlast, and given back as soon as it is empty,
 //! its head has to wait, or the process is told to stop. If the process dies, its leases run out.
 
-use crate::{Bridge, mailbox, trace};
+use crate::{Bridge, breaker, mailbox, trace};
 use desk::Direction;
 use futures_util::future::BoxFuture;
 use opentelemetry::context::FutureExt;
@@ -29,9 +29,12 @@ pub struct Timing {
     pub lanes: usize,
 }
 
+/// Lanes served at once, unless configured otherwise.
+pub(crate) const PLACES: usize = 64;
+
 impl Default for Timing {
     fn default() -> Self {
-        Timing { lease: Duration::from_secs(30), poll: Duration::from_millis(100), lanes: 64 }
+        Timing { lease: Duration::from_secs(30), poll: Duration::from_millis(100), lanes: PLACES }
     }
 }
 
@@ -76,6 +79,7 @@ impl Worker {
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let places = Arc::new(Semaphore::new(self.timing.lanes));
         let mut lanes = JoinSet::new();
+        let waking = tokio::spawn(breaker::wake_lanes(self.bridge.clone(), stop.clone()));
         while !*stop.borrow() {
             let claimed = self.claim(&places).await;
             for lane in claimed {
@@ -100,6 +104,7 @@ impl Worker {
         while let Some(ended) = lanes.join_next().await {
             report(ended);
         }
+        report(waking.await);
     }
 
     async fn claim(&self, places: &Semaphore) -> Vec<Lane> {
@@ -111,7 +116,7 @@ impl Worker {
             if !self.bridge.inner.store.anything_ready().await? {
                 return Ok(Vec::new());
             }
-            let first = if self.claims.fetch_add(1, Ordering::Relaxed) % TURNS == 0 {
+            let first = if self.claims.fetch_add(1, Ordering::Relaxed).is_multiple_of(TURNS) {
                 Direction::In
             } else {
                 Direction::Out

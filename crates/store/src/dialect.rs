@@ -31,6 +31,23 @@ pub(crate) const CLAIM: Text = Text {
                RETURNING id, account, openid, direction, epoch",
 };
 
+macro_rules! wake_lanes {
+    ($of:literal) => {
+        concat!(
+            "UPDATE lane SET ready_at = (SELECT now FROM clock) WHERE id IN (SELECT id FROM lane WHERE id ",
+            $of,
+            ") AND holder IS NULL AND ready_at > (SELECT now FROM clock)"
+        )
+    };
+}
+
+/// id: makes lanes ready that were put off and are held by nobody. On PostgreSQL in the order of their ids, past those
+/// that somebody has in hand.
+pub(crate) const WAKE_LANES: Text = Text {
+    sqlite: wake_lanes!("IN (SELECT value FROM json_each($1))"),
+    postgres: wake_lanes!("= ANY ($1::text[]) ORDER BY id FOR UPDATE SKIP LOCKED"),
+};
+
 macro_rules! draw {
     ($most:literal, $least:literal) => {
         concat!(

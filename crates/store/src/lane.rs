@@ -363,6 +363,23 @@ impl Tx<'_> {
         )?)
     }
 
+    /// Makes these lanes ready at once that were put off: what they wait for is there again. Gives how many.
+    pub async fn wake_these(&mut self, lanes: &[String]) -> Result<u64, Error> {
+        let done = match &mut self.conn {
+            Conn::Sqlite(conn) => sqlx::query(dialect::WAKE_LANES.sqlite)
+                .bind(json_rows(lanes.iter()))
+                .execute(&mut **conn)
+                .await?
+                .rows_affected(),
+            Conn::Postgres(conn) => sqlx::query(dialect::WAKE_LANES.postgres)
+                .bind(lanes.to_vec())
+                .execute(&mut **conn)
+                .await?
+                .rows_affected(),
+        };
+        Ok(done)
+    }
+
     /// Whether there is anything on a lane.
     pub async fn lane_has_work(&mut self, lane: &str) -> Result<bool, Error> {
         let row = row!(self, (String,), "SELECT id FROM lane WHERE id = $1 AND head < tail", lane)?;

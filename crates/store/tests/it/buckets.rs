@@ -1,7 +1,6 @@
 //! Calls that are drawn from one bucket by many: never more than it holds and gains, and everybody in turn.
 
 use crate::engine::story;
-use crate::given::*;
 use futures_util::future::join_all;
 use std::time::Duration;
 use store::{Draw, Drawn};

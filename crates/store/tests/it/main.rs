@@ -16,6 +16,7 @@ mod ingest;
 mod lanes;
 mod mailbox;
 mod opening;
+mod pauses;
 mod poison;
 mod positions;
 mod purge;

@@ -114,8 +114,8 @@ impl Bridge {
         let Ok(pass) = self.inner.breakers.ask(Operation::im("admin_set_msg_read"), "", false) else {
             return Ok(());
         };
-        self.inner.slow_rate.wait("admin_set_msg_read").await?;
-        self.inner.im_rate.wait_behind("admin_set_msg_read").await?;
+        let _ = self.inner.slow_rate.wait("admin_set_msg_read").await?;
+        let _ = self.inner.im_rate.wait_behind("admin_set_msg_read").await?;
         let (random, now_s) = (self.inner.entropy.u32(), self.inner.clock.now_s());
         let started = Instant::now();
         let done = self.inner.im.set_read(&ghost.user_id, &agent, now_s, random, now_s).await;

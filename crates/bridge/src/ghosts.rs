@@ -89,7 +89,7 @@ impl Bridge {
             Ok(pass) => pass,
             Err(refusal) => return Ok(Imported::Held(refusal)),
         };
-        held.renewing(self, self.inner.im_rate.wait("account_import")).await??;
+        let _ = held.renewing(self, self.inner.im_rate.wait("account_import")).await??;
         if let (true, Err(refusal)) = (patient, pass.check()) {
             return Ok(Imported::Held(refusal));
         }
@@ -168,7 +168,7 @@ impl Bridge {
             Ok(pass) => pass,
             Err(refusal) => return self.hold_off(held, &refusal).await,
         };
-        held.renewing(self, self.inner.im_rate.wait("account_delete")).await??;
+        let _ = held.renewing(self, self.inner.im_rate.wait("account_delete")).await??;
         held.before_call(self).await?;
         let started = Instant::now();
         let result = self

@@ -15,10 +15,12 @@ use std::time::{Duration, Instant};
 use store::{Draw, Drawn, Error, Store};
 
 const SECOND: i64 = 1_000_000;
-/// A call that was drawn and not made lapses so long after it could have been. In microseconds, as all here.
-const LATE: i64 = 300_000;
+/// A call that was drawn and that nobody took lapses so long after it could have been made. In microseconds, as all here.
+const LATE: i64 = 200_000;
+/// Whose turn it was, and who has not called since, waits for another.
+const STALE: Duration = Duration::from_millis(200);
 /// What the shared bucket holds: with what may come late, one second of calls.
-const DEPTH: i64 = SECOND - LATE;
+const DEPTH: i64 = SECOND - 2 * LATE;
 /// What those leave in it who can wait.
 const RESERVE: i64 = 300_000;
 /// How far ahead calls are given away that are waited for.
@@ -35,6 +37,18 @@ pub(crate) enum Rank {
     Message,
     /// It can wait: imports, reconciliation, courtesies.
     Behind,
+}
+
+/// Leave to make one call, soon.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub(crate) struct Turn(Instant);
+
+impl Turn {
+    /// Whether too much was done since: calls that are made long after their turn come all at once.
+    pub(crate) fn is_over(self) -> bool {
+        self.0.elapsed() > STALE
+    }
 }
 
 /// Calls per second and API.
@@ -83,7 +97,7 @@ impl Limiter {
     ///
     /// # Errors
     /// The store failed: the call must not be made.
-    pub(crate) async fn wait(&self, api: &'static str) -> Result<(), Error> {
+    pub(crate) async fn wait(&self, api: &'static str) -> Result<Turn, Error> {
         self.wait_as(api, Rank::Message).await
     }
 
@@ -91,11 +105,11 @@ impl Limiter {
     ///
     /// # Errors
     /// The store failed: the call must not be made.
-    pub(crate) async fn wait_behind(&self, api: &'static str) -> Result<(), Error> {
+    pub(crate) async fn wait_behind(&self, api: &'static str) -> Result<Turn, Error> {
         self.wait_as(api, Rank::Behind).await
     }
 
-    async fn wait_as(&self, api: &'static str, rank: Rank) -> Result<(), Error> {
+    async fn wait_as(&self, api: &'static str, rank: Rank) -> Result<Turn, Error> {
         let begun = Instant::now();
         let line = {
             let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,10 +131,17 @@ impl Limiter {
             }
             *slice = Slice { drawn_at: Some(Instant::now()), drawn, cost: draw.cost, spent: 0 };
         };
-        // The others wait in line meanwhile: so they are counted when the next slice is drawn.
-        tokio::time::sleep_until(at.into()).await;
+        // The others wait in line meanwhile, so that they are counted when the next slice is drawn. With the last call of
+        // this one that is done while its time comes: the way to the database costs no time.
+        if slice.is_spent() {
+            drop(slice);
+            tokio::time::sleep_until(at.into()).await;
+        } else {
+            tokio::time::sleep_until(at.into()).await;
+            drop(slice);
+        }
         metrics::histogram!("tsunagi_rate_wait_seconds", "api" => api).record(begun.elapsed().as_secs_f64());
-        Ok(())
+        Ok(Turn(Instant::now()))
     }
 
     /// What to ask for when so many wait, after a slice.
@@ -210,6 +231,10 @@ impl Slice {
             }
         }
         None
+    }
+
+    fn is_spent(&self) -> bool {
+        self.spent == self.drawn.calls
     }
 
     /// Whether it did not last for long, so that more would have been spent, too.
@@ -322,7 +347,7 @@ mod tests {
         let took = begun.elapsed();
         assert!(took >= Duration::from_millis(990) && took < Duration::from_millis(1_400), "{took:?}");
         let begun = Instant::now();
-        limiter.wait("account_import").await.unwrap();
+        assert!(!limiter.wait("account_import").await.unwrap().is_over());
         assert!(begun.elapsed() < Duration::from_millis(100));
     }
 }

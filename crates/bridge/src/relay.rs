@@ -165,7 +165,14 @@ impl Bridge {
             Ok(pass) => pass,
             Err(refusal) => return self.hold_off(held, &refusal).await,
         };
-        held.renewing(self, self.inner.im_rate.wait("sendmsg")).await??;
+        let replies = match self.is_passive(account) {
+            true => Replies::Passive,
+            false => {
+                let open = self.windows_left(&account.id, &held.lane.openid).await;
+                open.map_or(Replies::Unknown, Replies::Open)
+            }
+        };
+        let turn = held.renewing(self, self.inner.im_rate.wait("sendmsg")).await??;
         // Those before it in the line may have learned that nobody answers.
         if let (true, Err(refusal)) = (patient, pass.check()) {
             return self.hold_off(held, &refusal).await;
@@ -184,16 +191,12 @@ impl Bridge {
             })
             .await?;
         let delivery = &Delivery { state: DeliveryState::Sending, ..delivery.clone() };
+        if turn.is_over() {
+            let _ = held.renewing(self, self.inner.im_rate.wait("sendmsg")).await??;
+        }
         held.before_call(self).await?;
         faults::point("relay.before_call");
         let started = Instant::now();
-        let replies = match self.is_passive(account) {
-            true => Replies::Passive,
-            false => {
-                let open = self.windows_left(&account.id, &held.lane.openid).await;
-                open.map_or(Replies::Unknown, Replies::Open)
-            }
-        };
         let request =
             self.request(delivery).with_cloud_custom_data(desk::ghost::mark(&delivery.id, &replies));
         let call = self.inner.im.send_msg(&request, self.inner.entropy.u32(), self.inner.clock.now_s());
@@ -272,7 +275,7 @@ impl Bridge {
         };
         // A page holds about 13 KB; a bound keeps a server that never says `Complete` from holding the lane.
         for _ in 0..100 {
-            held.renewing(self, self.inner.im_rate.wait("admin_getroammsg")).await??;
+            let _ = held.renewing(self, self.inner.im_rate.wait("admin_getroammsg")).await??;
             held.before_call(self).await?;
             let page = match self.inner.im.history(&query, self.inner.entropy.u32(), now_s).await {
                 Ok(page) => page,

@@ -186,12 +186,12 @@ impl Bridge {
             let pass = pass.map_err(|_| Blind::Im("IM does not answer".into()))?;
             let place = match look {
                 Some(true) => {
-                    self.inner.slow_rate.wait("admin_getroammsg").await.map_err(Blind::Store)?;
+                    let _ = self.inner.slow_rate.wait("admin_getroammsg").await.map_err(Blind::Store)?;
                     self.inner.im_rate.wait_behind("admin_getroammsg").await
                 }
                 _ => self.inner.im_rate.wait("admin_getroammsg").await,
             };
-            place.map_err(Blind::Store)?;
+            let _ = place.map_err(Blind::Store)?;
             let started = Instant::now();
             let page = self.inner.im.history(&query, self.inner.entropy.u32(), now_s).await;
             pass.end(im_answers(&page));

@@ -1,7 +1,7 @@
 //! What happens when the clouds are slower than what comes: the limits hold over all nodes, calls to a cloud that does not
 //! answer rest, and what waited goes out at the rate when it answers again (F55).
 
-use super::wire::{customer, encrypted, envelope, get, post, text};
+use super::wire::{customer, get, now_s, post, signed, text};
 use crate::support::{Engine, Setup, World, engines};
 use sim::{Fault, Kind};
 use std::collections::BTreeMap;
@@ -14,8 +14,8 @@ const CUSTOMERS: usize = 90;
 async fn all_say(nodes: &[&str], word: &str, first_id: u64) {
     let pushes = (0..CUSTOMERS).map(|n| {
         let document = text(&customer(n), first_id + n as u64, &format!("{word} {n}"));
-        let (query, body) = envelope(&encrypted(&document, None), "", &format!("{}", first_id + n as u64));
-        post(format!("{}/wechat/shop?{query}", nodes[n % nodes.len()]), body)
+        let query = signed(now_s(), &document.len().to_string());
+        post(format!("{}/wechat/shop?{query}", nodes[n % nodes.len()]), document)
     });
     for answer in futures_util::future::join_all(pushes).await {
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -89,13 +89,17 @@ async fn f55_two_nodes_keep_to_one_limit_and_use_it() {
     all_arrive(&world, "first", Duration::from_secs(40)).await;
     world.drained().await;
 
+    // The bucket fills.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let before = last_line(&world).await;
     let of = async |name: &str| {
         [sum(&world.admin, name, &["sendmsg"]).await, sum(&second.admin, name, &["sendmsg"]).await]
     };
     let (made, drawn) = (of("tsunagi_call_seconds_count").await, of("tsunagi_rate_draws_total").await);
     all_say(&nodes, "again", 2_000).await;
+    all_say(&nodes, "more", 3_000).await;
     all_arrive(&world, "again", Duration::from_secs(40)).await;
+    all_arrive(&world, "more", Duration::from_secs(40)).await;
     let all = calls(&world, 0).await;
     for (api, at) in &all {
         assert!(densest(at) <= 2 * RATE, "{api}: {} calls in one second", densest(at));
@@ -110,12 +114,9 @@ async fn f55_two_nodes_keep_to_one_limit_and_use_it() {
         again.len(),
         densest(again)
     );
-    // A second's calls may come at once.
-    let rate = (again.len() - RATE) as f64 / took;
-    assert!(
-        rate >= 0.9 * RATE as f64 && rate <= 1.05 * RATE as f64 + 1.0,
-        "{rate:.1} a second after the burst"
-    );
+    // What the bucket holds may come at once.
+    let rate = (again.len() as f64 - 0.6 * RATE as f64) / took;
+    assert!(rate >= 0.85 * RATE as f64 && rate <= 1.05 * RATE as f64, "{rate:.1} a second after the burst");
     assert!(shares.iter().all(|share| *share >= 0.2 * again.len() as f64), "{shares:?}");
     assert!(draws <= 20.0 * took, "{draws} draws in {took} s");
 }
@@ -159,10 +160,12 @@ async fn f55_calls_to_a_cloud_that_does_not_answer_rest_and_the_backlog_goes_out
     assert_eq!(open().await, 0.0);
     assert_eq!(arrived(&world, "waits").await, CUSTOMERS, "each once");
     let sent: Vec<i64> = calls(&world, line).await["im.sendmsg"].clone();
-    // From the second success on: the first is the one that tried.
-    let took = (sent[sent.len() - 1] - sent[1]) as f64 / 1_000.0;
-    eprintln!("{tried} calls while down; {} in {took:.2} s after it", sent.len());
-    let rate = (sent.len() - 1 - RATE) as f64 / took;
+    // From the second success on: the first is the one that tried. Who tried while IM was down looks into its history
+    // before the next try, which takes its own time.
+    let most = sent.len() * 4 / 5;
+    let took = (sent[most] - sent[1]) as f64 / 1_000.0;
+    eprintln!("{tried} calls while down; {most} in {took:.2} s after it");
+    let rate = (most - 1 - RATE) as f64 / took;
     assert!(rate >= 0.9 * RATE as f64, "{rate:.1} a second after the burst");
     assert_eq!(world.database.count("SELECT COUNT(*) FROM delivery WHERE state <> 'sent'").await, 0);
 }

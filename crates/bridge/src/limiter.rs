@@ -125,7 +125,8 @@ impl Limiter {
             let drawn = self.draw(api, draw).await?;
             if drawn.calls == 0 {
                 // Whoever else waits for this bucket looks at another moment.
-                let dice = i64::from(self.entropy.u32()) * JITTER / i64::from(u32::MAX);
+                let most = if matches!(self.buckets, Buckets::Own { .. }) { 0 } else { JITTER };
+                let dice = i64::from(self.entropy.u32()) * most / i64::from(u32::MAX);
                 tokio::time::sleep(micros(draw.missing(drawn.level).max(1_000) + dice)).await;
                 continue;
             }

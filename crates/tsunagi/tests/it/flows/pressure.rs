@@ -147,8 +147,9 @@ async fn f55_calls_to_a_cloud_that_does_not_answer_rest_and_the_backlog_goes_out
     }
     tokio::time::sleep(Duration::from_secs(6)).await;
     let tried = made().await - before;
-    // The burst, who was in line, and one now and then; at the rate it would be 140.
-    assert!(tried <= (RATE + 14) as f64, "{tried} calls while IM was down");
+    // The first five, one now and then, and who was under way: 7 to 14 in all, where answers come at once. On a machine
+    // that answers in seconds all 64 places may be under way; at the rate it would be over 140.
+    assert!(tried <= 78.0, "{tried} calls while IM was down");
     assert_eq!(
         world.database.count("SELECT COUNT(*) FROM delivery WHERE state IN ('unsure', 'failed')").await,
         0

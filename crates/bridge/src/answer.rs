@@ -4,7 +4,8 @@
 //! end is unknown, or that was under way when its holder died, is *unsure* for good and the agent is told.
 
 use crate::assign::NOT_SERVED;
-use crate::convert::{Told, wechat_outcome};
+use crate::breaker::Operation;
+use crate::convert::{Told, wechat_answers, wechat_outcome};
 use crate::mailbox::UNPARK;
 use crate::media::Library;
 use crate::media::wanted;
@@ -26,6 +27,13 @@ const TELL_AFTER: Millis = 600_000;
 
 /// WeChat does not know the media_id: it has expired.
 const MEDIA_EXPIRED: &str = "40007";
+
+/// How a call of `custom/send` ended.
+struct Called {
+    told: Told,
+    code: Option<i64>,
+    answered: bool,
+}
 
 impl Bridge {
     pub(crate) async fn answer(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
@@ -115,7 +123,8 @@ impl Bridge {
                 .conclude(held, job, account, delivery, Next::Failed(Reason::Recalled), "recalled")
                 .await;
         }
-        let patient = self.inner.clock.now() - job.since <= self.inner.patience.answer;
+        let patient = self.is_patient(&job);
+        self.inner.pauses.refresh(&account.id).await?;
         if !patient && self.inner.pauses.why(&account.id).is_none() {
             // Its account was not served for long: nobody waits for this any more.
             let next = Next::Failed(Reason::Unreachable);
@@ -125,7 +134,7 @@ impl Bridge {
             return self.park(held, job, account, delivery, why).await;
         }
         // What rested for longer than its patience is tried once more when the rest is over.
-        if let Some((left, why)) = self.inner.pauses.left(&account.id, self.inner.clock.now()) {
+        if let Some((left, why)) = self.inner.pauses.left_over(&account.id, self.inner.clock.now()).await? {
             if !patient {
                 return self
                     .conclude(held, job, account, delivery, Next::Failed(why), "out of patience")
@@ -138,6 +147,11 @@ impl Bridge {
             let next = Next::Failed(Reason::TooFewLeft);
             return self.conclude(held, job, account, delivery, next, "more than is left").await;
         }
+        let send = Operation::wechat(&account.id, "custom/send");
+        let pass = match self.may_call(send, held, delivery.tries > 0, patient) {
+            Ok(pass) => pass,
+            Err(refusal) => return self.hold_off(held, &refusal).await,
+        };
         let token = match self.inner.tokens.current(account).await {
             Ok(token) => token,
             Err(trouble) => return self.no_token(held, job, account, delivery, &trouble).await,
@@ -149,6 +163,9 @@ impl Bridge {
             }
             Err(trouble) => return self.no_token(held, job, account, delivery, &trouble).await,
         };
+        if let (true, Err(refusal)) = (patient, pass.check()) {
+            return self.hold_off(held, &refusal).await;
+        }
         held.before_call(self).await?;
         faults::point("answer.before_attempt");
         let attempt = AttemptId::new(&self.inner.clock, &self.inner.entropy);
@@ -164,11 +181,15 @@ impl Bridge {
             .await?;
         let delivery = &Delivery { state: DeliveryState::Sending, ..delivery.clone() };
         held.before_call(self).await?;
-        let told = self.call(held, account, delivery, &outgoing, token).await?;
+        let (told, answered) = self.call(held, account, delivery, &outgoing, token).await?;
+        if told.tried == Tried::NotSent {
+            self.inner.breakers.remember(pass.operation(), &held.lane.id);
+        }
+        pass.end(answered);
         if self.learn_permission(account, &told.detail, told.tried == Tried::Done).await? {
             return self.park(held, job, account, delivery, Parked::Passive).await;
         }
-        self.learn(account, told.tried);
+        self.learn(account, told.tried).await;
         let mut past = self.answer_past(&job, delivery);
         if told.tried == Tried::Busy {
             // Only what WeChat itself answered counts here, not what never reached it.
@@ -194,16 +215,18 @@ impl Bridge {
         delivery: &Delivery,
         outgoing: &Outgoing,
         token: SecretString,
-    ) -> Result<Told, Error> {
-        let told = self.call_once(held, account, delivery, outgoing, &token).await?;
-        let refused = matches!(told.1, Some(code) if wechat::verdict(code) == wechat::Verdict::Token);
+    ) -> Result<(Told, bool), Error> {
+        let Called { told, code, answered } =
+            self.call_once(held, account, delivery, outgoing, &token).await?;
+        let refused = matches!(code, Some(code) if wechat::verdict(code) == wechat::Verdict::Token);
         if !refused {
-            return Ok(told.0);
+            return Ok((told, answered));
         }
         match self.inner.tokens.instead_of(account, &token).await {
             Ok(token) => {
                 held.before_call(self).await?;
-                let (told, code) = self.call_once(held, account, delivery, outgoing, &token).await?;
+                let Called { told, code, answered } =
+                    self.call_once(held, account, delivery, outgoing, &token).await?;
                 if matches!(code, Some(code) if wechat::verdict(code) == wechat::Verdict::Token) {
                     metrics::counter!("tsunagi_alarms_total", "what" => "token_contested").increment(1);
                     tracing::error!(
@@ -212,9 +235,9 @@ impl Bridge {
                         "WeChat refuses a fresh access token: something else replaces this account's tokens by force (an old tool, a second deployment), or app_id and app_secret are another account's"
                     );
                 }
-                Ok(told)
+                Ok((told, answered))
             }
-            Err(trouble) => Ok(Told { tried: trouble.tried, detail: trouble.detail }),
+            Err(trouble) => Ok((Told { tried: trouble.tried, detail: trouble.detail }, true)),
         }
     }
 
@@ -225,7 +248,7 @@ impl Bridge {
         delivery: &Delivery,
         outgoing: &Outgoing,
         token: &SecretString,
-    ) -> Result<(Told, Option<i64>), Error> {
+    ) -> Result<Called, Error> {
         faults::point("answer.before_call");
         let started = Instant::now();
         let call = account.client.send(token, &delivery.recipient, outgoing);
@@ -233,11 +256,11 @@ impl Bridge {
         faults::point("answer.after_call");
         let told = wechat_outcome(&result);
         self.observe(&account.id, "custom/send", &told, started);
-        let code = match result {
+        let code = match &result {
             Err(wechat::CallError::Refused(errcode)) => Some(errcode.code),
             _ => None,
         };
-        Ok((told, code))
+        Ok(Called { told, code, answered: wechat_answers(&result) })
     }
 
     async fn no_token(
@@ -248,7 +271,10 @@ impl Bridge {
         delivery: &Delivery,
         trouble: &Trouble,
     ) -> Result<Step, Error> {
-        self.learn(account, trouble.tried);
+        if let (Some(refusal), true) = (&trouble.held, self.is_patient(&job)) {
+            return self.hold_off(held, refusal).await;
+        }
+        self.learn(account, trouble.tried).await;
         // Counted by the job's own tries: no attempt is open.
         let past = Past {
             tries: u32::try_from(job.tries).unwrap_or(u32::MAX).saturating_add(1),
@@ -261,9 +287,9 @@ impl Bridge {
     }
 
     /// Keeps what a call's end says of the account as a whole; an alarm when its calls begin to rest.
-    fn learn(&self, account: &Account, tried: Tried) {
-        let begun =
-            self.inner.pauses.learn(&account.id, tried, self.inner.clock.now(), self.inner.entropy.u32());
+    async fn learn(&self, account: &Account, tried: Tried) {
+        let (now, dice) = (self.inner.clock.now(), self.inner.entropy.u32());
+        let begun = self.inner.pauses.learn_for_all(&account.id, tried, now, dice).await;
         if let Some(why) = begun {
             let reason = why.as_str();
             metrics::counter!("tsunagi_alarms_total", "what" => "account_paused").increment(1);
@@ -302,6 +328,11 @@ impl Bridge {
         work.await?;
         self.wake();
         Ok(Step::Released)
+    }
+
+    /// Whether it is still worth waiting.
+    fn is_patient(&self, job: &Job) -> bool {
+        self.inner.clock.now() - job.since <= self.inner.patience.answer
     }
 
     fn answer_past(&self, job: &Job, delivery: &Delivery) -> Past {

@@ -3,7 +3,8 @@
 //!
 //! They gather in memory, one per chat, and are done in turn by one task; what does not fit is left out.
 
-use crate::convert::{im_outcome, wechat_outcome};
+use crate::breaker::Operation;
+use crate::convert::{im_answers, im_outcome, wechat_answers, wechat_outcome};
 use crate::{Bridge, trace};
 use desk::Millis;
 use desk::ghost::is_marked;
@@ -110,11 +111,15 @@ impl Bridge {
         else {
             return Ok(());
         };
-        self.inner.slow_rate.wait("admin_set_msg_read").await;
-        self.inner.im_rate.wait("admin_set_msg_read").await;
+        let Ok(pass) = self.inner.breakers.ask(Operation::im("admin_set_msg_read"), "", false) else {
+            return Ok(());
+        };
+        let _ = self.inner.slow_rate.wait("admin_set_msg_read").await?;
+        let _ = self.inner.im_rate.wait_behind("admin_set_msg_read").await?;
         let (random, now_s) = (self.inner.entropy.u32(), self.inner.clock.now_s());
         let started = Instant::now();
         let done = self.inner.im.set_read(&ghost.user_id, &agent, now_s, random, now_s).await;
+        pass.end(im_answers(&done));
         let told = im_outcome(&done);
         self.observe(&account, "admin_set_msg_read", &told, started);
         Ok(())
@@ -160,10 +165,13 @@ impl Bridge {
         if !due {
             return Ok(());
         }
+        let typing = Operation::wechat(&account.id, "custom/typing");
+        let Ok(pass) = self.inner.breakers.ask(typing, "", false) else { return Ok(()) };
         let Ok(token) = self.inner.tokens.current(account).await else { return Ok(()) };
         let command = if begins { Typing::Start } else { Typing::Stop };
         let started = Instant::now();
         let done = account.client.typing(&token, &ghost.openid, command).await;
+        pass.end(wechat_answers(&done));
         let told = wechat_outcome(&done);
         trace::call(
             &account.id,

@@ -162,7 +162,7 @@ impl Bridge {
         }
         for chunk in traces.ghosts.chunks(CHUNK) {
             let ids: Vec<&str> = chunk.iter().map(String::as_str).collect();
-            self.inner.im_rate.wait("account_delete").await;
+            let _ = self.inner.im_rate.wait("account_delete").await?;
             let started = Instant::now();
             let result =
                 self.inner.im.account_delete(&ids, self.inner.entropy.u32(), self.inner.clock.now_s()).await;
@@ -189,7 +189,7 @@ impl Bridge {
         let messages = self.whole_chat(&account.id, ghost, agent).await.map_err(EraseError::Im)?;
         let mut taken_back = 0;
         for message in messages.iter().filter(|message| !message.is_recalled()) {
-            self.inner.im_rate.wait("admin_msgwithdraw").await;
+            let _ = self.inner.im_rate.wait("admin_msgwithdraw").await?;
             let (random, now_s) = (self.inner.entropy.u32(), self.inner.clock.now_s());
             let started = Instant::now();
             let done =

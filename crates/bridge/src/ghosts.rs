@@ -1,7 +1,8 @@
 //! The customer's IM account: jobs `import` and `delete`, and the import on first use.
 
 use crate::assign::NOT_SERVED;
-use crate::convert::{Told, im_outcome};
+use crate::breaker::{Operation, Refusal};
+use crate::convert::{Told, im_answers, im_outcome};
 use crate::intake::ghost_for;
 use crate::worker::{Held, Step};
 use crate::{Account, Bridge, trace};
@@ -29,6 +30,8 @@ pub(crate) enum Imported {
     Renamed(String),
     /// Not yet.
     NotYet(Told),
+    /// IM does not answer: it was not tried.
+    Held(Refusal),
 }
 
 impl Bridge {
@@ -43,7 +46,9 @@ impl Bridge {
         if ghost.is_none_or(|ghost| ghost.state != GhostState::Planned) {
             return self.finish(held, &job).await;
         }
-        match self.import(held, &account, &job.subject).await? {
+        let patient = self.inner.clock.now() - job.since <= self.inner.patience.relay;
+        match self.import(held, &account, &job.subject, job.tries > 0, patient).await? {
+            Imported::Held(refusal) => self.hold_off(held, &refusal).await,
             Imported::Living => self.finish(held, &job).await,
             Imported::Renamed(other) => {
                 let lane = held.lane.clone();
@@ -77,9 +82,18 @@ impl Bridge {
         held: &mut Held,
         account: &Account,
         user_id: &str,
+        retry: bool,
+        patient: bool,
     ) -> Result<Imported, Error> {
+        let pass = match self.may_call(Operation::im("account_import"), held, retry, patient) {
+            Ok(pass) => pass,
+            Err(refusal) => return Ok(Imported::Held(refusal)),
+        };
+        let _ = held.renewing(self, self.inner.im_rate.wait("account_import")).await??;
+        if let (true, Err(refusal)) = (patient, pass.check()) {
+            return Ok(Imported::Held(refusal));
+        }
         held.before_call(self).await?;
-        self.inner.im_rate.wait("account_import").await;
         let nick = desk::ghost::nickname(&account.id, &held.lane.openid);
         faults::point("ghost.before_call");
         let started = Instant::now();
@@ -90,6 +104,10 @@ impl Bridge {
             .await;
         faults::point("ghost.after_call");
         let told = im_outcome(&result);
+        if told.tried == Tried::NotSent {
+            self.inner.breakers.remember(pass.operation(), &held.lane.id);
+        }
+        pass.end(im_answers(&result));
         self.observe(&account.id, "account_import", &told, started);
         let now = self.inner.clock.now();
         if told.tried == Tried::Done {
@@ -145,8 +163,13 @@ impl Bridge {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
             return self.put_off(held, &job, NOT_SERVED).await;
         };
+        let patient = self.inner.clock.now() - job.since < DELETION_PATIENCE;
+        let pass = match self.may_call(Operation::im("account_delete"), held, job.tries > 0, patient) {
+            Ok(pass) => pass,
+            Err(refusal) => return self.hold_off(held, &refusal).await,
+        };
+        let _ = held.renewing(self, self.inner.im_rate.wait("account_delete")).await??;
         held.before_call(self).await?;
-        self.inner.im_rate.wait("account_delete").await;
         let started = Instant::now();
         let result = self
             .inner
@@ -155,6 +178,7 @@ impl Bridge {
             .await;
         faults::point("unfollow.after_call");
         let told = im_outcome(&result);
+        pass.end(im_answers(&result));
         self.observe(&account.id, "account_delete", &told, started);
         // The refusal may stand for the call or for the account alone.
         let not_enabled = match &result {
@@ -217,13 +241,19 @@ impl Bridge {
     }
 
     pub(crate) async fn import_agent(&self, account: &Account, agent: &str) -> Told {
-        self.inner.im_rate.wait("account_import").await;
+        let Ok(pass) = self.inner.breakers.ask(Operation::im("account_import"), "", false) else {
+            return Told { tried: Tried::NotSent, detail: "IM does not answer".into() };
+        };
+        if let Err(error) = self.inner.im_rate.wait("account_import").await {
+            return no_place(&error);
+        }
         let started = Instant::now();
         let result = self
             .inner
             .im
             .account_import(agent, None, None, self.inner.entropy.u32(), self.inner.clock.now_s())
             .await;
+        pass.end(im_answers(&result));
         let told = im_outcome(&result);
         self.observe(&account.id, "account_import", &told, started);
         told
@@ -247,4 +277,10 @@ impl Bridge {
             .record(started.elapsed().as_secs_f64());
         trace::call(account, api, outcome, &told.detail, started.elapsed());
     }
+}
+
+/// Without the database nobody knows whether a call may be made, so none is.
+fn no_place(error: &Error) -> Told {
+    tracing::warn!(%error, "IM's limit cannot be asked for; nothing is called");
+    Told { tried: Tried::NotSent, detail: "store".into() }
 }

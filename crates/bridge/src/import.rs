@@ -96,8 +96,8 @@ impl Bridge {
             bridge: self,
             account,
             // A tenth below the limit, which IM counts in its own way; and the gateway's own calls go first.
-            many: Limiter::new((self.inner.im_calls_per_second * 9 / 10).max(1)),
-            single: Limiter::new((self.inner.im_calls_per_second / 4).max(1)),
+            many: Limiter::own((self.inner.im_calls_per_second * 9 / 10).max(1), &self.inner.entropy),
+            single: Limiter::own((self.inner.im_calls_per_second / 4).max(1), &self.inner.entropy),
         };
         import.run(watcher, &stop).await
     }
@@ -255,7 +255,8 @@ impl Import<'_> {
             .collect();
         let mut tries = 0;
         let failed = loop {
-            self.many.wait("multiaccount_import").await;
+            let _ = self.many.wait("multiaccount_import").await?;
+            let _ = self.bridge.inner.im_rate.wait_behind("multiaccount_import").await?;
             let (random, now_s) = (self.bridge.inner.entropy.u32(), self.bridge.inner.clock.now_s());
             match self.bridge.inner.im.accounts_import(&accounts, random, now_s).await {
                 Ok(failed) => break failed,
@@ -286,7 +287,8 @@ impl Import<'_> {
         let mut planned = one.clone();
         let (mut tries, mut generations) = (0, 1);
         let code = loop {
-            self.single.wait("account_import").await;
+            let _ = self.single.wait("account_import").await?;
+            let _ = self.bridge.inner.im_rate.wait_behind("account_import").await?;
             let (random, now_s) = (self.bridge.inner.entropy.u32(), self.bridge.inner.clock.now_s());
             let nick = self.nick(&planned);
             let call =

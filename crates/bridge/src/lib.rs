@@ -15,6 +15,7 @@ mod answer;
 mod arrive;
 mod assign;
 mod before;
+mod breaker;
 mod closing;
 mod convert;
 mod courtesy;
@@ -52,6 +53,7 @@ pub use reconcile::{Reconciling, Round};
 pub use worker::{Timing, Worker};
 
 use crate::media::Library;
+use breaker::Breakers;
 use courtesy::Courtesies;
 use desk::window::Rules;
 use desk::{Clock, Entropy};
@@ -114,6 +116,7 @@ struct Inner {
     courtesies: Courtesies,
     presence: Presence,
     pauses: Pauses,
+    breakers: Arc<Breakers>,
     passive: PassiveAccounts,
     /// Something was parked: webhooks that are held open may take it along.
     mail: Notify,
@@ -137,7 +140,12 @@ impl Bridge {
         let Settings { im_rate, patience, hours, rules, warn_before, reconciling, media } = settings;
         let pushes_missed = AtomicI64::new(0);
         let library = Library::open(media, &store, &entropy).await?;
-        let tokens = TokenKeeper::new(store.clone(), clock.clone(), &entropy, patience.call);
+        let breakers = Breakers::new(entropy.clone());
+        let pauses = Pauses::new(&store);
+        let tokens =
+            TokenKeeper::new(store.clone(), clock.clone(), &entropy, patience.call, breakers.clone());
+        let im_limiter = Limiter::new("im", im_rate, &store, &entropy);
+        let slow_rate = Limiter::new("im half", im_rate / 2, &store, &entropy);
         let accounts = accounts.into_iter().map(|account| (account.id.clone(), account)).collect();
         let inner = Inner {
             store,
@@ -145,8 +153,8 @@ impl Bridge {
             entropy,
             accounts,
             im,
-            im_rate: Limiter::new(im_rate),
-            slow_rate: Limiter::new(im_rate / 2),
+            im_rate: im_limiter,
+            slow_rate,
             im_calls_per_second: im_rate,
             tokens,
             patience,
@@ -158,7 +166,8 @@ impl Bridge {
             gap: Gap::default(),
             courtesies: Courtesies::default(),
             presence: Presence::default(),
-            pauses: Pauses::default(),
+            pauses,
+            breakers,
             passive: PassiveAccounts::default(),
             mail: Notify::new(),
             library,

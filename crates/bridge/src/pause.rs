@@ -1,11 +1,14 @@
 //! When an account's calls to WeChat have to rest: what WeChat says of the account as a whole is not asked again by
 //! every customer's lane (F29, F33).
 //!
-//! Kept per process. When a pause is over one lane may try; the others wait for what becomes of it.
+//! When a pause is over one lane may try; the others wait for what becomes of it. Where there may be several nodes the
+//! database says so to all of them, read once a second at most.
 
 use desk::{Millis, Reason, Tried};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use store::{Error, Pause, Store};
 
 /// The first pause after a fault of the set-up, and the longest, in milliseconds.
 const FIRST: Millis = 5_000;
@@ -19,24 +22,96 @@ const DAY: Millis = 86_400_000;
 /// China is eight hours ahead of UTC, all year; quotas begin anew at midnight there.
 const CHINA: Millis = 8 * 3_600_000;
 
+/// How old may be what is known of other nodes' pauses.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// The pauses of all accounts. Owned by the bridge; one entry per account of the configuration at most.
 #[derive(Debug, Default)]
-pub(crate) struct Pauses(Mutex<HashMap<String, Pause>>);
-
-#[derive(Debug, Clone, Copy)]
-struct Pause {
-    until: Millis,
-    why: Reason,
-    strikes: u32,
-    /// It is over, and somebody tries.
-    probed: bool,
+pub(crate) struct Pauses {
+    known: Mutex<HashMap<String, Pause>>,
+    /// Where other nodes read them, and when each was read.
+    shared: Option<Store>,
+    read: Mutex<HashMap<String, Instant>>,
 }
 
 impl Pauses {
+    /// Shared with the other nodes, where there may be some.
+    pub(crate) fn new(store: &Store) -> Pauses {
+        let shared = (store.engine() != "sqlite").then(|| store.clone());
+        Pauses { shared, ..Pauses::default() }
+    }
+
+    /// Reads what other nodes were told.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn refresh(&self, account: &str) -> Result<(), Error> {
+        let Some(store) = &self.shared else { return Ok(()) };
+        {
+            let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            if read.get(account).is_some_and(|at| now.duration_since(*at) < FRESH) {
+                return Ok(());
+            }
+            read.insert(account.to_owned(), now);
+        }
+        let stored = store.pause(account).await?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match stored {
+            Some(pause) => known.insert(account.to_owned(), pause),
+            None => known.remove(account),
+        };
+        Ok(())
+    }
+
+    /// As [`Pauses::left`], over all nodes.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn left_over(
+        &self,
+        account: &str,
+        now: Millis,
+    ) -> Result<Option<(Millis, Reason)>, Error> {
+        self.refresh(account).await?;
+        let why = self.why(account);
+        let left = self.left(account, now);
+        let (None, Some(why), Some(store)) = (left, why, &self.shared) else { return Ok(left) };
+        if store.probe_pause(account, now, now + PROBE).await? {
+            return Ok(None);
+        }
+        // Another node tries, or has ended it: what came of it is read next.
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).remove(account);
+        Ok(Some((ASK_AGAIN, why)))
+    }
+
+    /// As [`Pauses::learn`], for all nodes. Without the database it is learned here alone.
+    pub(crate) async fn learn_for_all(
+        &self,
+        account: &str,
+        tried: Tried,
+        now: Millis,
+        dice: u32,
+    ) -> Option<Reason> {
+        let of = || self.known.lock().unwrap_or_else(PoisonError::into_inner).get(account).copied();
+        let before = of();
+        let begun = self.learn(account, tried, now, dice);
+        let after = of();
+        let Some(store) = self.shared.as_ref().filter(|_| before != after) else { return begun };
+        let told = match after {
+            Some(pause) => store.set_pause(account, pause).await,
+            None => store.end_pause(account).await,
+        };
+        if let Err(error) = told {
+            tracing::warn!(account, %error, "the other nodes cannot be told of an account's pause");
+        }
+        begun
+    }
+
     /// How long the account's calls have to rest, and why; `None`: go on. Whoever hears `None` after a pause is the one
     /// who tries.
     pub(crate) fn left(&self, account: &str, now: Millis) -> Option<(Millis, Reason)> {
-        let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pauses = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let pause = pauses.get_mut(account)?;
         if now < pause.until {
             let left = pause.until - now;
@@ -48,13 +123,13 @@ impl Pauses {
 
     /// Why the account's calls rest, or rested until nobody has tried since.
     pub(crate) fn why(&self, account: &str) -> Option<Reason> {
-        let pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pauses = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         pauses.get(account).map(|pause| pause.why)
     }
 
     /// Learns from how a call ended; `dice` spreads the nodes. Tells the reason if a pause begins that has not been before.
     pub(crate) fn learn(&self, account: &str, tried: Tried, now: Millis, dice: u32) -> Option<Reason> {
-        let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pauses = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let before = pauses.get(account).copied();
         // Calls that were under way together hear the same refusal: it counts once.
         let strikes = match before {

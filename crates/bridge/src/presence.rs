@@ -5,7 +5,8 @@
 //! if everybody were there.
 
 use crate::Bridge;
-use crate::convert::im_outcome;
+use crate::breaker::Operation;
+use crate::convert::{im_answers, im_outcome};
 use desk::{Millis, Tried};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock};
@@ -87,11 +88,17 @@ impl Bridge {
             self.inner.accounts.values().flat_map(|account| &account.agents).map(String::as_str).collect();
         let agents: Vec<&str> = agents.into_iter().collect();
         for chunk in agents.chunks(im::MAX_STATUS) {
-            self.inner.im_rate.wait("query_online_status").await;
+            let Ok(pass) = self.inner.breakers.ask(Operation::im("query_online_status"), "", false) else {
+                return;
+            };
+            if self.inner.im_rate.wait("query_online_status").await.is_err() {
+                return;
+            }
             let started = Instant::now();
             let (random, now) = (self.inner.entropy.u32(), self.inner.clock.now());
             let answer = self.inner.im.online_status(chunk, random, self.inner.clock.now_s()).await;
             let told = im_outcome(&answer);
+            pass.end(im_answers(&answer));
             self.observe("", "query_online_status", &told, started);
             let Ok(states) = answer else {
                 tracing::debug!(

@@ -4,7 +4,8 @@
 //! looked up in IM's history before it is repeated, with the same MsgSeq and MsgRandom.
 
 use crate::assign::NOT_SERVED;
-use crate::convert::{Told, element, im_outcome};
+use crate::breaker::Operation;
+use crate::convert::{Told, element, im_answers, im_outcome};
 use crate::ghosts::Imported;
 use crate::media::wanted;
 use crate::worker::{Held, Step};
@@ -136,7 +137,8 @@ impl Bridge {
         account: &Account,
         delivery: &Delivery,
     ) -> Result<Step, Error> {
-        match self.import(held, account, &delivery.sender).await? {
+        let patient = !self.out_of_patience(&job, delivery);
+        match self.import(held, account, &delivery.sender, job.tries > 0, patient).await? {
             Imported::Living => Ok(Step::Again),
             Imported::Renamed(other) => self.hand_over(held, &job, other).await,
             Imported::NotYet(told) if self.out_of_patience(&job, delivery) => {
@@ -147,6 +149,7 @@ impl Bridge {
                 self.settle(held, job, account, delivery, Next::Failed(reason), &told, None).await
             }
             Imported::NotYet(_) => self.put_off(held, &job, self.pause(job.tries)).await,
+            Imported::Held(refusal) => self.hold_off(held, &refusal).await,
         }
     }
 
@@ -157,8 +160,24 @@ impl Bridge {
         account: &Account,
         delivery: &Delivery,
     ) -> Result<Step, Error> {
+        let (retry, patient) = (delivery.tries > 0, !self.out_of_patience(&job, delivery));
+        let pass = match self.may_call(Operation::im("sendmsg"), held, retry, patient) {
+            Ok(pass) => pass,
+            Err(refusal) => return self.hold_off(held, &refusal).await,
+        };
+        let replies = match self.is_passive(account) {
+            true => Replies::Passive,
+            false => {
+                let open = self.windows_left(&account.id, &held.lane.openid).await;
+                open.map_or(Replies::Unknown, Replies::Open)
+            }
+        };
+        let turn = held.renewing(self, self.inner.im_rate.wait("sendmsg")).await??;
+        // Those before it in the line may have learned that nobody answers.
+        if let (true, Err(refusal)) = (patient, pass.check()) {
+            return self.hold_off(held, &refusal).await;
+        }
         held.before_call(self).await?;
-        self.inner.im_rate.wait("sendmsg").await;
         faults::point("relay.before_attempt");
         let attempt = AttemptId::new(&self.inner.clock, &self.inner.entropy);
         let (lane, id, now) = (held.lane.clone(), delivery.id.clone(), self.inner.clock.now());
@@ -172,22 +191,22 @@ impl Bridge {
             })
             .await?;
         let delivery = &Delivery { state: DeliveryState::Sending, ..delivery.clone() };
+        if turn.is_over() {
+            let _ = held.renewing(self, self.inner.im_rate.wait("sendmsg")).await??;
+        }
         held.before_call(self).await?;
         faults::point("relay.before_call");
         let started = Instant::now();
-        let replies = match self.is_passive(account) {
-            true => Replies::Passive,
-            false => {
-                let open = self.windows_left(&account.id, &held.lane.openid).await;
-                open.map_or(Replies::Unknown, Replies::Open)
-            }
-        };
         let request =
             self.request(delivery).with_cloud_custom_data(desk::ghost::mark(&delivery.id, &replies));
         let call = self.inner.im.send_msg(&request, self.inner.entropy.u32(), self.inner.clock.now_s());
         let result = held.while_ours(call).await?;
         faults::point("relay.after_call");
         let told = im_outcome(&result);
+        if told.tried == Tried::NotSent {
+            self.inner.breakers.remember(pass.operation(), &held.lane.id);
+        }
+        pass.end(im_answers(&result));
         self.observe(&account.id, "sendmsg", &told, started);
         if told.tried == Tried::Missing {
             self.repair(held, delivery).await?;
@@ -207,8 +226,14 @@ impl Bridge {
         account: &Account,
         delivery: &Delivery,
     ) -> Result<Step, Error> {
+        let patient = !self.out_of_patience(&job, delivery);
+        let pass = match self.may_call(Operation::im("admin_getroammsg"), held, false, patient) {
+            Ok(pass) => pass,
+            Err(refusal) => return self.hold_off(held, &refusal).await,
+        };
         let started = Instant::now();
         let found = self.find_in_history(held, delivery, job.since).await?;
+        pass.end(im_answers(&found));
         let told = im_outcome(&found);
         self.observe(&account.id, "admin_getroammsg", &told, started);
         match found {
@@ -250,8 +275,8 @@ impl Bridge {
         };
         // A page holds about 13 KB; a bound keeps a server that never says `Complete` from holding the lane.
         for _ in 0..100 {
+            let _ = held.renewing(self, self.inner.im_rate.wait("admin_getroammsg")).await??;
             held.before_call(self).await?;
-            self.inner.im_rate.wait("admin_getroammsg").await;
             let page = match self.inner.im.history(&query, self.inner.entropy.u32(), now_s).await {
                 Ok(page) => page,
                 Err(error) => return Ok(Err(error)),

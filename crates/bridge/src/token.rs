@@ -3,6 +3,8 @@
 //! The token lives in the store. Whoever finds it missing or near its end takes the lock there and asks
 //! WeChat; the others wait for the result. A refused token is only replaced if it is still the stored one.
 
+use crate::breaker::{Breakers, Operation, Refusal};
+use crate::convert::wechat_answers;
 use crate::{Account, Bridge};
 use desk::{Clock, Entropy, Millis, Tried};
 use secrecy::{ExposeSecret, SecretString};
@@ -26,6 +28,7 @@ pub(crate) struct TokenKeeper {
     clock: Clock,
     me: String,
     lock: Duration,
+    breakers: Arc<Breakers>,
     /// Per AppID.
     accounts: Mutex<HashMap<String, Gate>>,
 }
@@ -40,12 +43,20 @@ pub(crate) struct Trouble {
     pub(crate) tried: Tried,
     /// For the attempt's row: a code.
     pub(crate) detail: String,
+    /// The cloud does not answer: it was not asked.
+    pub(crate) held: Option<Refusal>,
 }
 
 impl TokenKeeper {
-    pub(crate) fn new(store: Store, clock: Clock, entropy: &Entropy, call: Duration) -> TokenKeeper {
+    pub(crate) fn new(
+        store: Store,
+        clock: Clock,
+        entropy: &Entropy,
+        call: Duration,
+        breakers: Arc<Breakers>,
+    ) -> TokenKeeper {
         let me = format!("{:016x}", u64::from_le_bytes(entropy.bytes()));
-        TokenKeeper { store, clock, me, lock: call + LOCK_ROOM, accounts: Mutex::default() }
+        TokenKeeper { store, clock, me, lock: call + LOCK_ROOM, breakers, accounts: Mutex::default() }
     }
 
     /// A token that should be good now.
@@ -85,7 +96,8 @@ impl TokenKeeper {
                 Ok(token)
             }
             Err(trouble) => {
-                if last_failure.as_ref().is_none_or(|(at, _)| at.elapsed() >= PAUSE) {
+                if trouble.held.is_none() && last_failure.as_ref().is_none_or(|(at, _)| at.elapsed() >= PAUSE)
+                {
                     *last_failure = Some((Instant::now(), trouble.clone()));
                 }
                 // The old one is kept as long as it lives.
@@ -115,11 +127,13 @@ impl TokenKeeper {
         account: &Account,
         refused: Option<&SecretString>,
     ) -> Result<SecretString, Trouble> {
+        let pass =
+            self.breakers.ask(Operation::wechat(&account.id, "token"), "", false).map_err(Trouble::held)?;
         let until = Instant::now() + self.lock;
         let lock = self.lock.as_millis() as i64;
         while !self.store.lock_token(&account.app_id, &self.me, lock).await.map_err(|e| Trouble::store(&e))? {
             if Instant::now() > until {
-                return Err(Trouble { tried: Tried::NotSent, detail: "token locked".into() });
+                return Err(Trouble::new(Tried::NotSent, "token locked"));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
             if let Some(token) = self.usable(account, refused, MARGIN).await? {
@@ -136,6 +150,7 @@ impl TokenKeeper {
         }
         faults::point("token.before_call");
         let answer = account.client.stable_token(&account.app_id, &account.app_secret, false).await;
+        pass.end(wechat_answers(&answer));
         faults::point("token.after_call");
         let (fetched, result) = match answer {
             Ok(new) => {
@@ -173,9 +188,18 @@ impl Bridge {
 }
 
 impl Trouble {
+    pub(crate) fn new(tried: Tried, detail: impl Into<String>) -> Trouble {
+        Trouble { tried, detail: detail.into(), held: None }
+    }
+
+    pub(crate) fn held(refusal: Refusal) -> Trouble {
+        let detail = "WeChat does not answer".into();
+        Trouble { tried: Tried::NotSent, detail, held: Some(refusal) }
+    }
+
     fn store(error: &store::Error) -> Trouble {
         tracing::warn!(%error, "the token could not be read or stored");
-        Trouble { tried: Tried::NotSent, detail: "store".into() }
+        Trouble::new(Tried::NotSent, "store")
     }
 
     fn token(account: &Account, error: &wechat::CallError) -> Trouble {
@@ -197,11 +221,11 @@ impl Trouble {
                     wechat::Verdict::Retry | wechat::Verdict::Slow => Tried::NotSent,
                     _ => Tried::Setup(desk::codes::wechat_token_reason(errcode.code)),
                 };
-                Trouble { tried, detail: format!("token {}", errcode.code) }
+                Trouble::new(tried, format!("token {}", errcode.code))
             }
             other => {
                 tracing::warn!(account = account.id, error = %other, "the access token could not be fetched");
-                Trouble { tried: Tried::NotSent, detail: "token unreachable".into() }
+                Trouble::new(Tried::NotSent, "token unreachable")
             }
         }
     }

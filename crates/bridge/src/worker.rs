@@ -4,12 +4,14 @@
 //! A lane is renewed before a call that its lease might not outlast, and given back as soon as it is empty,
 //! its head has to wait, or the process is told to stop. If the process dies, its leases run out.
 
-use crate::{Bridge, mailbox, trace};
+use crate::{Bridge, breaker, mailbox, trace};
+use desk::Direction;
 use futures_util::future::BoxFuture;
 use opentelemetry::context::FutureExt;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use store::{Error, Job, Lane, Tx};
@@ -27,9 +29,12 @@ pub struct Timing {
     pub lanes: usize,
 }
 
+/// Lanes served at once, unless configured otherwise.
+pub(crate) const PLACES: usize = 64;
+
 impl Default for Timing {
     fn default() -> Self {
-        Timing { lease: Duration::from_secs(30), poll: Duration::from_millis(100), lanes: 64 }
+        Timing { lease: Duration::from_secs(30), poll: Duration::from_millis(100), lanes: PLACES }
     }
 }
 
@@ -38,6 +43,9 @@ const ROOM: Duration = Duration::from_secs(2);
 
 /// How long the store is left alone at most when it cannot be asked for work.
 const LONGEST_REST: Duration = Duration::from_secs(1);
+
+/// Agents' answers are claimed first; one claim in so many takes what goes to agents first, so that it never stands still.
+const TURNS: u32 = 4;
 
 /// What a job leaves behind.
 pub(crate) enum Step {
@@ -60,13 +68,14 @@ pub struct Worker {
     bridge: Bridge,
     timing: Timing,
     holder: String,
+    claims: AtomicU32,
 }
 
 impl Worker {
     /// A worker for this bridge.
     pub fn new(bridge: Bridge, timing: Timing) -> Worker {
         let holder = format!("{:016x}", u64::from_le_bytes(bridge.inner.entropy.bytes()));
-        Worker { bridge, timing, holder }
+        Worker { bridge, timing, holder, claims: AtomicU32::new(0) }
     }
 
     /// Runs until `stop` is true, then lets each lane end the step that it is in and gives it back.
@@ -76,6 +85,7 @@ impl Worker {
         let places = Arc::new(Semaphore::new(self.timing.lanes));
         let mut lanes = JoinSet::new();
         let mut in_vain = 0u32;
+        let waking = tokio::spawn(breaker::wake_lanes(self.bridge.clone(), stop.clone()));
         while !*stop.borrow() {
             let claimed = match self.claim(&places).await {
                 Ok(claimed) => {
@@ -119,6 +129,7 @@ impl Worker {
         while let Some(ended) = lanes.join_next().await {
             report(ended);
         }
+        report(waking.await);
     }
 
     async fn claim(&self, places: &Semaphore) -> Result<Vec<Lane>, Error> {
@@ -126,7 +137,12 @@ impl Worker {
         if free == 0 || !self.bridge.inner.store.anything_ready().await? {
             return Ok(Vec::new());
         }
-        self.bridge.inner.store.claim(&self.holder, free as i64, self.timing.lease).await
+        let first = if self.claims.fetch_add(1, Ordering::Relaxed).is_multiple_of(TURNS) {
+            Direction::In
+        } else {
+            Direction::Out
+        };
+        self.bridge.inner.store.claim(&self.holder, free as i64, self.timing.lease, first).await
     }
 }
 
@@ -304,7 +320,6 @@ impl Bridge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use desk::Direction;
 
     fn held(deadline: Instant) -> Held {
         let lane = Lane {

@@ -11,17 +11,67 @@ pub(crate) const CLOCK_VIEW: Text = Text {
     postgres: "CREATE VIEW clock AS SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now",
 };
 
-/// Takes lanes that are ready, past those that another node is taking at this moment.
-/// $1 holder, $2 lease in ms, $3 how many.
+/// Takes lanes that are ready, past those that another node is taking at this moment: first those of one direction, then
+/// the others. Each direction is a range of the index of its own, so that neither costs more for what waits in the other.
+/// $1 holder, $2 lease in ms, $3 how many, $4 the direction that goes first, $5 the other.
 pub(crate) const CLAIM: Text = Text {
     sqlite: "UPDATE lane SET holder = $1, epoch = epoch + 1, ready_at = (SELECT now FROM clock) + $2 \
-             WHERE id IN (SELECT id FROM lane WHERE ready_at <= (SELECT now FROM clock) ORDER BY ready_at LIMIT $3) \
+             WHERE id IN (SELECT id FROM ( \
+               SELECT id FROM (SELECT id FROM lane WHERE direction = $4 AND ready_at <= (SELECT now FROM clock) ORDER BY ready_at LIMIT $3) \
+               UNION ALL \
+               SELECT id FROM (SELECT id FROM lane WHERE direction = $5 AND ready_at <= (SELECT now FROM clock) ORDER BY ready_at LIMIT $3) \
+             ) LIMIT $3) \
              RETURNING id, account, openid, direction, epoch",
     postgres: "UPDATE lane SET holder = $1, epoch = epoch + 1, ready_at = (SELECT now FROM clock) + $2 \
-               WHERE id = ANY (ARRAY(SELECT id FROM lane WHERE ready_at <= (SELECT now FROM clock) ORDER BY ready_at LIMIT $3 \
-                 FOR UPDATE SKIP LOCKED)) \
+               WHERE id = ANY (( \
+                 ARRAY(SELECT id FROM lane WHERE direction = $4 AND ready_at <= (SELECT now FROM clock) ORDER BY ready_at LIMIT $3 \
+                   FOR UPDATE SKIP LOCKED) || \
+                 ARRAY(SELECT id FROM lane WHERE direction = $5 AND ready_at <= (SELECT now FROM clock) ORDER BY ready_at LIMIT $3 \
+                   FOR UPDATE SKIP LOCKED))[1:$3::int]) \
                RETURNING id, account, openid, direction, epoch",
 };
+
+macro_rules! wake_lanes {
+    ($of:literal) => {
+        concat!(
+            "UPDATE lane SET ready_at = (SELECT now FROM clock) WHERE id IN (SELECT id FROM lane WHERE id ",
+            $of,
+            ") AND holder IS NULL AND ready_at > (SELECT now FROM clock)"
+        )
+    };
+}
+
+/// id: makes lanes ready that were put off and are held by nobody. On PostgreSQL in the order of their ids, past those
+/// that somebody has in hand.
+pub(crate) const WAKE_LANES: Text = Text {
+    sqlite: wake_lanes!("IN (SELECT value FROM json_each($1))"),
+    postgres: wake_lanes!("= ANY ($1::text[]) ORDER BY id FOR UPDATE SKIP LOCKED"),
+};
+
+macro_rules! draw {
+    ($most:literal, $least:literal) => {
+        concat!(
+            "INSERT INTO bucket (name, paid_until, drawn, level) VALUES ($1, (SELECT now FROM clock) * 1000, 0, 0) \
+             ON CONFLICT (name) DO UPDATE SET \
+               level = excluded.paid_until - ", $most, "(bucket.paid_until, excluded.paid_until - $3), \
+               drawn = ", draw!(@calls $most, $least), ", \
+               paid_until = ", $most, "(bucket.paid_until, excluded.paid_until - $3) + $2 * ", draw!(@calls $most, $least), " \
+             RETURNING drawn, level"
+        )
+    };
+    // What is waited for, on credit; or what is left over; whichever is more.
+    (@calls $most:literal, $least:literal) => {
+        concat!(
+            $most, "(0, ",
+              $least, "($6, (excluded.paid_until - ", $most, "(bucket.paid_until, excluded.paid_until - $3) - $4 + $5) / $2), ",
+              $least, "($7, (excluded.paid_until - ", $most, "(bucket.paid_until, excluded.paid_until - $3) - $4) / $2))"
+        )
+    };
+}
+
+/// Draws calls from a bucket. $1 name, $2 cost, $3 depth, $4 reserve, $5 credit (all in µs), $6 calls that are waited for, $7
+/// calls that may be wanted soon. The moment that is tried to be inserted is now.
+pub(crate) const DRAW: Text = Text { sqlite: draw!("MAX", "MIN"), postgres: draw!("GREATEST", "LEAST") };
 
 // The statements of the ingest batch: one JSON array of rows on SQLite, one array per column on PostgreSQL.
 

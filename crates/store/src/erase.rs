@@ -381,7 +381,8 @@ mod tests {
     use super::*;
 
     /// Tables with nothing of a customer in them, and the two that are searched.
-    const OF_NOBODY: [&str; 8] = ["meta", "desk", "agent", "token", "erased", "inbox", "dedup", "passive"];
+    const OF_NOBODY: [&str; 10] =
+        ["meta", "desk", "agent", "token", "erased", "inbox", "dedup", "passive", "bucket", "pause"];
 
     #[test]
     fn every_table_of_the_migrations_is_spoken_for() {

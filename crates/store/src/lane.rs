@@ -91,8 +91,19 @@ pub struct Backlog {
 }
 
 impl Store {
-    /// Claims up to `most` lanes that are ready, for `lease`.
-    pub async fn claim(&self, holder: &str, most: i64, lease: Duration) -> Result<Vec<Lane>, Error> {
+    /// Claims up to `most` lanes that are ready, for `lease`: those of the direction `first` before the others, and
+    /// within each those that have been ready for longest.
+    pub async fn claim(
+        &self,
+        holder: &str,
+        most: i64,
+        lease: Duration,
+        first: Direction,
+    ) -> Result<Vec<Lane>, Error> {
+        let then = match first {
+            Direction::In => Direction::Out,
+            Direction::Out => Direction::In,
+        };
         // Read before the statement, so that our idea of the lease ends before the database's.
         let unfenced = crate::faults::sabotaged("no-fence");
         let deadline = Instant::now() + if unfenced { lease * 1_000 } else { lease * 4 / 5 };
@@ -101,7 +112,16 @@ impl Store {
         let claimed: Vec<Row> = self
             .write(move |tx| {
                 Box::pin(async move {
-                    let claimed = rows!(tx, Row, dialect::CLAIM, holder.as_str(), lease, most)?;
+                    let claimed = rows!(
+                        tx,
+                        Row,
+                        dialect::CLAIM,
+                        holder.as_str(),
+                        lease,
+                        most,
+                        first.as_str(),
+                        then.as_str()
+                    )?;
                     if unfenced {
                         execute!(tx, "UPDATE lane SET epoch = 0")?;
                     }
@@ -120,10 +140,10 @@ impl Store {
     pub async fn anything_ready(&self) -> Result<bool, Error> {
         self.read(|tx| {
             Box::pin(async move {
-                let ready = "SELECT 1::bigint FROM lane WHERE ready_at <= (SELECT now FROM clock) LIMIT 1";
+                // Each direction is a range of the index.
                 let ready = crate::sql::Text {
-                    sqlite: "SELECT 1 FROM lane WHERE ready_at <= (SELECT now FROM clock) LIMIT 1",
-                    postgres: ready,
+                    sqlite: "SELECT 1 FROM lane WHERE direction IN ('in', 'out') AND ready_at <= (SELECT now FROM clock) LIMIT 1",
+                    postgres: "SELECT 1::bigint FROM lane WHERE direction IN ('in', 'out') AND ready_at <= (SELECT now FROM clock) LIMIT 1",
                 };
                 Ok(row!(tx, (i64,), ready)?.is_some())
             })
@@ -346,6 +366,23 @@ impl Tx<'_> {
             account,
             delay
         )?)
+    }
+
+    /// Makes these lanes ready at once that were put off: what they wait for is there again. Gives how many.
+    pub async fn wake_these(&mut self, lanes: &[String]) -> Result<u64, Error> {
+        let done = match &mut self.conn {
+            Conn::Sqlite(conn) => sqlx::query(dialect::WAKE_LANES.sqlite)
+                .bind(json_rows(lanes.iter()))
+                .execute(&mut **conn)
+                .await?
+                .rows_affected(),
+            Conn::Postgres(conn) => sqlx::query(dialect::WAKE_LANES.postgres)
+                .bind(lanes.to_vec())
+                .execute(&mut **conn)
+                .await?
+                .rows_affected(),
+        };
+        Ok(done)
     }
 
     /// Whether there is anything on a lane.

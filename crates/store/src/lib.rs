@@ -1,12 +1,13 @@
 //! SQL and nothing else: one concrete [`Store`] on SQLite or PostgreSQL.
 //!
 //! Start with `ingest.rs` and `batch.rs` (webhooks become durable) and `lane.rs` (work is claimed, fenced and released).
-//! `customer.rs`, `ghost.rs`, `conversation.rs`, `message.rs`, `mailbox.rs`, `slot.rs` and `token.rs` are one table
-//! family each.
+//! `customer.rs`, `ghost.rs`, `conversation.rs`, `message.rs`, `mailbox.rs`, `slot.rs`, `token.rs`, `bucket.rs`
+//! and `pause.rs` are one table family each.
 //! `sql.rs` joins the two drivers, `dialect.rs` holds every place where the engines differ, `writer.rs` the
 //! group commit. What the rows mean is decided in `desk` and `bridge`, not here.
 
 mod batch;
+mod bucket;
 mod conversation;
 mod customer;
 mod dialect;
@@ -25,6 +26,7 @@ mod message;
 mod migrate;
 mod open;
 mod operator;
+mod pause;
 mod purge;
 mod recall;
 mod reconcile;
@@ -39,6 +41,7 @@ mod window;
 mod writer;
 
 pub use batch::OVERTAKEN;
+pub use bucket::{Draw, Drawn};
 pub use customer::Customer;
 pub use dialect::Old;
 pub use erase::{Compacted, Traces};
@@ -53,6 +56,7 @@ pub use media::{MediaFile, MediaRow, MediaState, WechatMedia};
 pub use message::{Delivery, Message, NewMessage, Outcome};
 pub use open::{Options, Store};
 pub use operator::{DROPPED, EndedMessage, OpenJob};
+pub use pause::Pause;
 pub use purge::{Mark, Swept};
 pub use reconcile::{Chat, Said, Since};
 pub use replay::Replayed;

@@ -13,6 +13,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (6, include_str!("../migrations/0006_mailbox.sql")),
     (7, include_str!("../migrations/0007_media.sql")),
     (8, include_str!("../migrations/0008_nothing_missed.sql")),
+    (9, include_str!("../migrations/0009_limits.sql")),
 ];
 
 /// The number of the newest migration that this version has.

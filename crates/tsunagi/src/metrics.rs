@@ -137,6 +137,16 @@ pub(crate) const METRICS: &[Metric] = &[
         "api",
         "How long a call to IM waited for its place under `im.rate`.",
     ),
+    counter(
+        "tsunagi_rate_draws_total",
+        "api",
+        "Slices of `im.rate` that this node drew from the bucket in the database (PostgreSQL only).",
+    ),
+    gauge(
+        "tsunagi_breaker_open",
+        "upstream account operation",
+        "1 while a cloud does not answer these calls, so that they rest and one tries now and then.",
+    ),
     counter("tsunagi_handovers_total", "account", "Conversations that went from one agent to another."),
     counter("tsunagi_token_fetches_total", "account outcome", "Access tokens fetched from WeChat."),
     gauge(

@@ -60,7 +60,10 @@ pub struct BaseUrlError;
 /// A builder with what the calls here need: no redirects and [`CONNECT_TIMEOUT`]. Add your own settings, build
 /// it, and share the client.
 pub fn http() -> reqwest::ClientBuilder {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_TIMEOUT)
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT_TIMEOUT)
 }
 
 impl Client {

@@ -11,7 +11,7 @@ mod to_im;
 pub(crate) use from_event::line;
 pub(crate) use from_im::{Part, parts};
 pub(crate) use from_wechat::{Carried, carried, words};
-pub(crate) use outcome::{Told, im_outcome, wechat_outcome};
+pub(crate) use outcome::{Told, im_answers, im_outcome, wechat_answers, wechat_outcome};
 pub(crate) use to_im::element;
 
 /// A map with a marker, from coordinates alone, in any browser.

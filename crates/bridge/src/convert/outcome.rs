@@ -10,6 +10,28 @@ pub(crate) struct Told {
     pub(crate) detail: String,
 }
 
+/// Whether WeChat answered a call, if only by refusing it; what never went to it says nothing.
+pub(crate) fn wechat_answers<T>(result: &Result<T, wechat::CallError>) -> bool {
+    use wechat::{CallError, Fault};
+    match result {
+        Ok(_) | Err(CallError::Refused(_)) => true,
+        Err(CallError::NotSent(fault) | CallError::Unclear(fault)) => {
+            matches!(fault, Fault::Limit(_) | Fault::Address | Fault::TooLarge)
+        }
+    }
+}
+
+/// Whether IM answered a call, if only by refusing it; what never went to it says nothing.
+pub(crate) fn im_answers<T>(result: &Result<T, im::CallError>) -> bool {
+    use im::{CallError, Fault};
+    match result {
+        Ok(_) | Err(CallError::Refused(_)) => true,
+        Err(CallError::NotSent(fault) | CallError::Unclear(fault)) => {
+            matches!(fault, Fault::Request(_) | Fault::TooLarge)
+        }
+    }
+}
+
 /// The end of a call to WeChat.
 pub(crate) fn wechat_outcome<T>(result: &Result<T, wechat::CallError>) -> Told {
     let error = match result {

@@ -12,6 +12,8 @@ use wechat::{CallError, Download, Fault};
 
 use super::prepare::{Brought, Prepared, Sent};
 use super::{Source, count, object_key, words_for};
+use crate::breaker::Operation;
+use crate::convert::wechat_answers;
 use crate::worker::{Held, Step};
 use crate::{Account, Bridge};
 
@@ -287,9 +289,13 @@ impl Bridge {
         media_id: &str,
         limit: Duration,
     ) -> Result<TempFile, Missing> {
+        let get = Operation::wechat(&account.id, "media/get");
+        let pass = self.inner.breakers.ask(get, "", false);
+        let pass = pass.map_err(|_| Missing::later("WeChat does not answer"))?;
         let token = self.inner.tokens.current(account).await;
         let token = token.map_err(|trouble| Missing::later(trouble.detail))?;
         let mut got = self.get_once(account, media_id, &token).await;
+        pass.end(wechat_answers(&got));
         if matches!(&got, Err(CallError::Refused(code)) if wechat::verdict(code.code) == wechat::Verdict::Token)
         {
             let token = self.inner.tokens.instead_of(account, &token).await;

@@ -13,7 +13,8 @@ use wechat::{CallError, Media, MediaKind, Outgoing};
 
 use super::prepare::{FITTED, about, fitted_picture};
 use super::{count, object_key, words_for};
-use crate::convert::wechat_outcome;
+use crate::breaker::Operation;
+use crate::convert::{wechat_answers, wechat_outcome};
 use crate::token::Trouble;
 use crate::worker::Held;
 use crate::{Account, Bridge};
@@ -36,7 +37,7 @@ impl From<Trouble> for NotUploaded {
 }
 
 fn never(reason: Reason, detail: &str) -> NotUploaded {
-    NotUploaded::Trouble(Trouble { tried: Tried::Never(reason), detail: detail.to_owned() })
+    NotUploaded::Trouble(Trouble::new(Tried::Never(reason), detail))
 }
 
 impl Bridge {
@@ -63,7 +64,7 @@ impl Bridge {
                 }
             }
         }
-        Ok(Err(Trouble { tried: Tried::Never(Reason::MediaKind), detail: "no form of it is taken".into() }))
+        Ok(Err(Trouble::new(Tried::Never(Reason::MediaKind), "no form of it is taken")))
     }
 
     /// `None` for what can only go as words.
@@ -103,7 +104,7 @@ impl Bridge {
         match self.link_of(content) {
             Some(link) => Ok(Outgoing::Text { content: format!("{words}\n{link}") }),
             None if content.file().is_some() => {
-                Err(Trouble { tried: Tried::Never(Reason::NoPublicUrl), detail: "no public_url".into() })
+                Err(Trouble::new(Tried::Never(Reason::NoPublicUrl), "no public_url"))
             }
             None => Ok(Outgoing::Text { content: words }),
         }
@@ -134,7 +135,7 @@ impl Bridge {
             Ok(None) => return Ok(Err(never(Reason::MediaGone, "the file is not in the media store"))),
             Err(error) => {
                 tracing::error!(account = account.id, media, %error, "the media store does not answer");
-                return Ok(Err(Trouble { tried: Tried::NotSent, detail: "the media store".into() }.into()));
+                return Ok(Err(Trouble::new(Tried::NotSent, "the media store").into()));
             }
         };
         let size = bytes.len() as u64;
@@ -175,7 +176,10 @@ impl Bridge {
         file: &Media,
         token: &SecretString,
     ) -> Result<String, NotUploaded> {
+        let upload = Operation::wechat(&account.id, "media/upload");
+        let pass = self.inner.breakers.ask(upload, "", false).map_err(Trouble::held)?;
         let mut result = self.upload_once(account, file, token).await;
+        pass.end(wechat_answers(&result));
         if matches!(&result, Err(CallError::Refused(code)) if wechat::verdict(code.code) == wechat::Verdict::Token)
         {
             let token = self.inner.tokens.instead_of(account, token).await?;
@@ -191,8 +195,8 @@ impl Bridge {
                 Err(NotUploaded::Unsuitable(reason))
             }
             // Whether it arrived does not matter: the customer sees nothing of it.
-            Tried::Unclear => Err(Trouble { tried: Tried::NotSent, detail: told.detail }.into()),
-            tried => Err(Trouble { tried, detail: told.detail }.into()),
+            Tried::Unclear => Err(Trouble::new(Tried::NotSent, told.detail).into()),
+            tried => Err(Trouble::new(tried, told.detail).into()),
         }
     }
 

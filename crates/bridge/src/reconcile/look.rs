@@ -1,7 +1,8 @@
 //! Reads the history of a customer's chats with agents, and tells what is missing here. Writes nothing.
 
 use crate::Bridge;
-use crate::convert::im_outcome;
+use crate::breaker::Operation;
+use crate::convert::{im_answers, im_outcome};
 use desk::Millis;
 use desk::ghost::{is_marked, is_ours, marked_delivery};
 use im::HistoryMessage;
@@ -181,12 +182,19 @@ impl Bridge {
         };
         let mut messages = Vec::new();
         for _ in 0..look.map_or(usize::MAX, |_| PAGES) {
-            if look == Some(true) {
-                self.inner.slow_rate.wait("admin_getroammsg").await;
-            }
-            self.inner.im_rate.wait("admin_getroammsg").await;
+            let pass = self.inner.breakers.ask(Operation::im("admin_getroammsg"), "", false);
+            let pass = pass.map_err(|_| Blind::Im("IM does not answer".into()))?;
+            let place = match look {
+                Some(true) => {
+                    let _ = self.inner.slow_rate.wait("admin_getroammsg").await.map_err(Blind::Store)?;
+                    self.inner.im_rate.wait_behind("admin_getroammsg").await
+                }
+                _ => self.inner.im_rate.wait("admin_getroammsg").await,
+            };
+            let _ = place.map_err(Blind::Store)?;
             let started = Instant::now();
             let page = self.inner.im.history(&query, self.inner.entropy.u32(), now_s).await;
+            pass.end(im_answers(&page));
             let told = im_outcome(&page);
             self.observe(account, "admin_getroammsg", &told, started);
             let page = match page {

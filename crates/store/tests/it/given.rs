@@ -144,7 +144,7 @@ pub(crate) async fn enqueue(store: &Store, jobs: Vec<NewJob>) {
 
 /// Claims one lane.
 pub(crate) async fn claim(store: &Store, lease: Duration) -> Option<Lane> {
-    let mut lanes = store.claim("node", 1, lease).await.unwrap();
+    let mut lanes = store.claim("node", 1, lease, desk::Direction::Out).await.unwrap();
     assert!(lanes.len() <= 1);
     lanes.pop()
 }

@@ -2,12 +2,13 @@
 
 use crate::engine::story;
 use crate::given::*;
+use desk::Direction;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use store::{Backlog, Store};
+use store::{Backlog, NewJob, Store};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -26,11 +27,31 @@ story! {
         enqueue(&store, vec![job("oC", "2")]).await;
         let first = claim(&store, LONG).await.unwrap();
         assert_eq!(first.openid, "oC");
-        let next = store.claim("node", 2, LONG).await.unwrap();
+        let next = store.claim("node", 2, LONG, Direction::Out).await.unwrap();
         let mut next: Vec<&str> = next.iter().map(|lane| lane.openid.as_str()).collect();
         next.sort_unstable();
         assert_eq!(next, ["oA", "oB"]);
         assert!(claim(&store, LONG).await.is_none());
+    }
+}
+
+story! {
+    async fn f55_the_direction_that_goes_first_is_claimed_first_and_the_other_with_what_is_left(db: &Db) {
+        let store = db.store().await;
+        for (openid, direction) in [("oA", Direction::In), ("oB", Direction::In), ("oA", Direction::Out), ("oC", Direction::Out)] {
+            enqueue(&store, vec![NewJob { direction, ..job(openid, "1") }]).await;
+            settle().await;
+        }
+        let claim = async |most, first| {
+            let lanes = store.claim("node", most, LONG, first).await.unwrap();
+            let mut ids: Vec<String> = lanes.into_iter().map(|lane| lane.id.replace("/shop", "")).collect();
+            ids.sort();
+            ids
+        };
+        assert_eq!(claim(1, Direction::Out).await, ["out/oA"]);
+        assert_eq!(claim(1, Direction::In).await, ["in/oA"], "which has waited for longer than what is left of the others");
+        assert_eq!(claim(9, Direction::Out).await, ["in/oB", "out/oC"]);
+        assert!(claim(9, Direction::Out).await.is_empty());
     }
 }
 
@@ -44,7 +65,7 @@ story! {
                 tokio::spawn(async move {
                     let mut mine = Vec::new();
                     loop {
-                        let lanes = store.claim(&format!("node {n}"), 3, LONG).await.unwrap();
+                        let lanes = store.claim(&format!("node {n}"), 3, LONG, Direction::In).await.unwrap();
                         if lanes.is_empty() {
                             // Others may have had the row locks of what is left.
                             if !store.anything_ready().await.unwrap() {
@@ -249,7 +270,7 @@ story! {
         assert!(old.deadline > begun && old.deadline < begun + SHORT, "it ends before the database's");
         assert!(claim(&store, SHORT).await.is_none());
         tokio::time::sleep(SHORT + Duration::from_millis(20)).await;
-        let new = store.claim("another", 9, LONG).await.unwrap();
+        let new = store.claim("another", 9, LONG, Direction::Out).await.unwrap();
         assert_eq!(new.len(), 1);
         assert_eq!(new[0].epoch, old.epoch + 1);
         assert_eq!(head(&store, &new[0]).await.tries, 0);

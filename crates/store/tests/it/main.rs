@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
 mod attempts;
+mod buckets;
 mod conversations;
 mod engine;
 mod fences;
@@ -15,6 +16,7 @@ mod ingest;
 mod lanes;
 mod mailbox;
 mod opening;
+mod pauses;
 mod poison;
 mod positions;
 mod purge;

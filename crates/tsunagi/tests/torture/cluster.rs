@@ -1,5 +1,6 @@
 //! A PostgreSQL of our own that can be killed, stopped, restarted, and fails over to a synchronous standby.
 
+use crate::link::{Link, Mode};
 use crate::support::free_port;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,8 +16,20 @@ pub(crate) struct Cluster {
     /// The one that takes writes.
     pub(crate) primary: Server,
     standby: Option<Server>,
+    /// Between the two.
+    pub(crate) wire: Link,
+    /// Whether commits wait for the standby.
+    synchronous: bool,
     made: u32,
     env: Vec<(String, String)>,
+}
+
+/// Whether there is a second server, and commits wait for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standby {
+    None,
+    Asynchronous,
+    Synchronous,
 }
 
 pub(crate) struct Server {
@@ -99,7 +112,7 @@ impl Cluster {
     /// A primary, and a synchronous standby if one is wanted. `settings` are lines for postgresql.conf.
     pub(crate) async fn start(
         folder: &Path,
-        standby: bool,
+        standby: Standby,
         settings: &str,
         env: Vec<(String, String)>,
     ) -> Cluster {
@@ -123,15 +136,20 @@ impl Cluster {
         let conf = data.join("postgresql.conf");
         let text = std::fs::read_to_string(&conf).unwrap();
         let own_settings = format!(
-            "listen_addresses = '127.0.0.1'\nmax_connections = 200\nunix_socket_directories = ''\n\
-             wal_keep_size = '64MB'\nmax_wal_senders = 4\nlogging_collector = off\n{settings}\n"
+            "{}\nlisten_addresses = '127.0.0.1'\nmax_connections = 200\nunix_socket_directories = ''\n\
+             logging_collector = off\n{settings}\n",
+            // What the documents tell an operator.
+            include_str!("../../../../ops/postgresql.conf")
         );
         std::fs::write(&conf, format!("{text}\n{own_settings}")).unwrap();
         let primary = Server { data, port: free_port(), process: None };
-        let mut cluster = Cluster { folder, programs, primary, standby: None, made: 1, env };
+        let wire = Link::to(primary.address()).await;
+        let mut cluster =
+            Cluster { wire, synchronous: true, folder, programs, primary, standby: None, made: 1, env };
         cluster.primary.process = Some(cluster.launch(&cluster.primary));
         cluster.until_it_answers(cluster.primary.port).await;
-        if standby {
+        if standby != Standby::None {
+            cluster.synchronous = standby == Standby::Synchronous;
             cluster.add_standby().await;
         }
         cluster
@@ -159,7 +177,7 @@ impl Cluster {
     async fn until_it_answers(&self, port: u16) {
         let begun = Instant::now();
         loop {
-            let told = self.sql_on(port, "SELECT 1");
+            let told = self.sql_on(port, "SELECT 1").await;
             if told.is_ok() {
                 return;
             }
@@ -168,25 +186,25 @@ impl Cluster {
         }
     }
 
-    fn sql_on(&self, port: u16, sql: &str) -> Result<String, String> {
-        let told = Command::new(self.programs.join("psql"))
-            .args([
-                "-X",
-                "-At",
-                "-h",
-                "127.0.0.1",
-                "-p",
-                &port.to_string(),
-                "-U",
-                "app",
-                "-d",
-                "postgres",
-                "-c",
-            ])
-            .arg(sql)
-            .env("PGCONNECT_TIMEOUT", "3")
-            .output()
-            .unwrap();
+    /// Not on this thread: an answer may need a wire that is carried here.
+    async fn sql_on(&self, port: u16, sql: &str) -> Result<String, String> {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args([
+            "-X",
+            "-At",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port.to_string(),
+            "-U",
+            "app",
+            "-d",
+            "postgres",
+            "-c",
+        ])
+        .arg(sql)
+        .env("PGCONNECT_TIMEOUT", "3");
+        let told = tokio::task::spawn_blocking(move || psql.output().unwrap()).await.unwrap();
         match told.status.success() {
             true => Ok(String::from_utf8_lossy(&told.stdout).trim().to_owned()),
             false => Err(String::from_utf8_lossy(&told.stderr).into_owned()),
@@ -194,8 +212,8 @@ impl Cluster {
     }
 
     /// Runs something on the primary.
-    pub(crate) fn sql(&self, sql: &str) -> String {
-        self.sql_on(self.primary.port, sql).unwrap()
+    pub(crate) async fn sql(&self, sql: &str) -> String {
+        self.sql_on(self.primary.port, sql).await.unwrap()
     }
 
     /// Copies the primary and waits for the copy to be its synchronous standby: from then on a commit is on both.
@@ -203,23 +221,31 @@ impl Cluster {
         self.made += 1;
         let data = self.folder.join(self.made.to_string());
         let server = Server { data, port: free_port(), process: None };
-        run(as_owner(&self.programs.join("pg_basebackup"))
-            .args(["-h", "127.0.0.1", "-p", &self.primary.port.to_string(), "-U", "app"])
-            .args(["-R", "-X", "stream", "-c", "fast", "--no-sync", "-D"])
-            .arg(&server.data));
+        let mut copy = as_owner(&self.programs.join("pg_basebackup"));
+        copy.arg(format!(
+            "--dbname=host=127.0.0.1 port={} user=app application_name=standby",
+            self.wire.port
+        ))
+        .args(["-R", "-X", "stream", "-c", "fast", "--no-sync", "-D"])
+        .arg(&server.data);
+        // The wire is ours to carry meanwhile.
+        tokio::task::spawn_blocking(move || run(&mut copy)).await.unwrap();
         let mut server = server;
         server.process = Some(self.launch(&server));
         self.standby = Some(server);
-        // Named only once it follows: until then commits would wait for nobody.
         let begun = Instant::now();
-        while self.sql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") != "1" {
+        while self.sql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'").await != "1" {
             assert!(begun.elapsed() < Duration::from_secs(60), "the standby does not come up");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        self.sql("ALTER SYSTEM SET synchronous_standby_names = '*'");
-        self.sql("SELECT pg_reload_conf()");
+        if !self.synchronous {
+            return;
+        }
+        // Named only now that it follows: before, commits would have waited for nobody.
+        self.sql("ALTER SYSTEM SET synchronous_standby_names = 'standby'").await;
+        self.sql("SELECT pg_reload_conf()").await;
         let begun = Instant::now();
-        while self.sql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") != "1" {
+        while self.sql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'").await != "1" {
             assert!(begun.elapsed() < Duration::from_secs(60), "the standby does not follow");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -241,7 +267,7 @@ impl Cluster {
     /// Starts it again if it has ended, and waits until it answers.
     pub(crate) async fn revive(&mut self) {
         let begun = Instant::now();
-        while self.sql_on(self.primary.port, "SELECT 1").is_err() {
+        while self.sql_on(self.primary.port, "SELECT 1").await.is_err() {
             assert!(begun.elapsed() < Duration::from_secs(60), "PostgreSQL does not come back");
             if self.primary.process.as_mut().is_none_or(|process| process.try_wait().unwrap().is_some()) {
                 self.primary.process = Some(self.launch(&self.primary));
@@ -267,6 +293,8 @@ impl Cluster {
         standby.signal("-HUP", false);
         run(as_owner(&self.programs.join("pg_ctl")).args(["promote", "-w", "-D"]).arg(&standby.data));
         let old = std::mem::replace(&mut self.primary, standby);
+        self.wire.aim(self.primary.address());
+        self.wire.set(Mode::Open);
         drop(std::fs::remove_dir_all(&old.data));
     }
 

@@ -1,6 +1,7 @@
 //! Two and three nodes on one PostgreSQL with a synchronous standby: nodes die, stand still and are restarted in turn; the
 //! database is restarted, killed, stands still and fails over; lines between any two are cut.
 
+use crate::cluster::Standby;
 use crate::dice::Dice;
 use crate::drive::now_ms;
 use crate::kills::judge;
@@ -52,7 +53,7 @@ pub(crate) fn rounds(form: Form) -> u64 {
 pub(crate) async fn play(round: Round) -> Report {
     let mut dice = Dice::new(round.seed);
     let mut plan = Plan::new(Engine::Postgres);
-    (plan.nodes, plan.standby) = (if round.n.is_multiple_of(2) { 2 } else { 3 }, true);
+    (plan.nodes, plan.standby) = (if round.n.is_multiple_of(2) { 2 } else { 3 }, Standby::Synchronous);
     let nodes = plan.nodes;
     let mut town = plan.build().await;
     town.slow_clouds(&mut dice).await;

@@ -1,8 +1,10 @@
 //! Gateways that are broken on purpose: the checker has to find it each time, or it proves nothing.
 
 use crate::checker::{Breach, Observed, check};
+use crate::cluster::Standby;
 use crate::dice::Dice;
 use crate::drive::{now_ms, openid};
+use crate::link::Mode;
 use crate::scenario::{Form, Report, Round};
 use crate::support::Engine;
 use crate::town::{Plan, Town};
@@ -18,6 +20,8 @@ const BROKEN: &[(&str, Engine, &[Breach])] = &[
     ("no-fence", Engine::Postgres, &[Breach::Duplicated]),
     ("sync-off", Engine::Sqlite, &[Breach::NotStored]),
     ("sync-off", Engine::Postgres, &[Breach::NotStored]),
+    // Not the gateway, but a database whose standby is behind: what docs/RELIABILITY.md says is lost then.
+    ("asynchronous standby", Engine::Postgres, &[Breach::NotStored]),
 ];
 
 pub(crate) fn rounds(form: Form) -> u64 {
@@ -43,7 +47,9 @@ pub(crate) async fn play(round: Round) -> Report {
 
 async fn breaches(what: &str, engine: Engine, broken: bool, mut dice: Dice) -> Vec<Breach> {
     let mut plan = Plan::new(engine);
-    if broken {
+    if what == "asynchronous standby" {
+        plan.standby = if broken { Standby::Asynchronous } else { Standby::Synchronous };
+    } else if broken {
         plan.env.push(("TSUNAGI_SABOTAGE".into(), what.into()));
     }
     match what {
@@ -62,6 +68,7 @@ async fn breaches(what: &str, engine: Engine, broken: bool, mut dice: Dice) -> V
     match what {
         "no-dedup" => repeats(&town).await,
         "no-fence" => frozen(&mut town).await,
+        "asynchronous standby" => cut_off_standby(&mut town, &mut dice).await,
         _ => power_cut(&mut town, &mut dice).await,
     }
     let run = Observed::gather(&town.control, &town.database, &town.cuts).await;
@@ -119,6 +126,21 @@ async fn frozen(town: &mut Town) {
     town.drained().await;
 }
 
+/// The line to the standby is cut, and a while later the primary dies.
+async fn cut_off_standby(town: &mut Town, dice: &mut Dice) {
+    let enough = Arc::new(AtomicBool::new(false));
+    let crowd = town.crowd(6, dice, &enough);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let from = now_ms();
+    town.cluster.as_ref().unwrap().wire.set(Mode::Cut);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    town.cluster.as_mut().unwrap().fail_over().await;
+    town.follow_primary();
+    town.until_all_ready().await;
+    town.cut_since(from);
+    finish(crowd, &enough).await;
+}
+
 /// The power goes out under load: what was acknowledged is there, or it is not.
 async fn power_cut(town: &mut Town, dice: &mut Dice) {
     let enough = Arc::new(AtomicBool::new(false));
@@ -139,8 +161,12 @@ async fn power_cut(town: &mut Town, dice: &mut Dice) {
         town.until_all_ready().await;
         town.cut_since(from);
     }
+    finish(crowd, &enough).await;
+}
+
+/// Lets everybody finish; whoever waits for what was lost waits in vain.
+async fn finish(crowd: Vec<tokio::task::JoinHandle<()>>, enough: &AtomicBool) {
     enough.store(true, Ordering::Relaxed);
-    // Whoever waits for what was lost waits in vain.
     let deadline = tokio::time::Instant::now() + Duration::from_secs(15);
     for mut one in crowd {
         if tokio::time::timeout_at(deadline, &mut one).await.is_err() {

@@ -1,6 +1,6 @@
 //! A town to play in: both clouds, a database, gateways on it behind a proxy, and a line that can be cut between any two.
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Standby};
 use crate::dice::Dice;
 use crate::drive::{People, now_ms};
 use crate::link::{Balancer, Link};
@@ -25,7 +25,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(2);
 pub(crate) struct Plan {
     pub(crate) engine: Engine,
     pub(crate) nodes: usize,
-    pub(crate) standby: bool,
+    pub(crate) standby: Standby,
     /// Lines for the `[im]` table.
     pub(crate) im: String,
     /// Lines for `postgresql.conf`.
@@ -45,7 +45,7 @@ impl Plan {
         Plan {
             engine,
             nodes: 1,
-            standby: false,
+            standby: Standby::None,
             im: String::new(),
             postgres: String::new(),
             env: Vec::new(),
@@ -168,7 +168,7 @@ impl Town {
             }
             Engine::Postgres => {
                 let own = Cluster::start(folder.path(), plan.standby, &plan.postgres, server_env).await;
-                own.sql("CREATE DATABASE tsunagi");
+                own.sql("CREATE DATABASE tsunagi").await;
                 let link = Link::to(own.primary.address()).await;
                 let database = Database::at(&Cluster::url(link.port, "tsunagi"));
                 (cluster, view) = (Some(own), Some(link));

@@ -23,6 +23,7 @@ mod order;
 mod parking;
 mod passive;
 mod peers;
+mod pressure;
 mod proxy;
 mod reconcile;
 mod refusals;

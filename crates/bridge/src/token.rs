@@ -194,7 +194,8 @@ impl Trouble {
                     );
                 }
                 let tried = match wechat::token_call_verdict(errcode.code) {
-                    wechat::Verdict::Retry | wechat::Verdict::Slow => Tried::NotSent,
+                    wechat::Verdict::Retry => Tried::NotSent,
+                    wechat::Verdict::Slow => Tried::TooFast,
                     _ => Tried::Setup(desk::codes::wechat_token_reason(errcode.code)),
                 };
                 Trouble { tried, detail: format!("token {}", errcode.code) }

@@ -76,7 +76,11 @@ impl TokenKeeper {
             return Ok(token);
         }
         let fetched = match &*last_failure {
-            Some((at, trouble)) if at.elapsed() < PAUSE => Err(trouble.clone()),
+            // Whoever asked has drawn what follows for the account; heard a second time, perhaps when the day or the minute
+            // is another, it only says that there is no token now.
+            Some((at, trouble)) if at.elapsed() < PAUSE => {
+                Err(Trouble { tried: Tried::NotSent, ..trouble.clone() })
+            }
             _ => self.fetch(account, refused).await,
         };
         match fetched {

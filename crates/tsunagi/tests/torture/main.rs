@@ -15,9 +15,10 @@ mod dice;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../it/kills/drive.rs"]
 mod drive;
+mod matrix;
 mod record;
 mod scenario;
-#[expect(dead_code, unused_imports, reason = "shared with the tests, which use more of it")]
+#[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../it/support/mod.rs"]
 mod support;
 

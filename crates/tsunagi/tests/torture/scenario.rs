@@ -1,5 +1,6 @@
 //! What can be played, and what comes of it.
 
+use crate::matrix;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
@@ -78,4 +79,9 @@ pub(crate) struct Scenario {
 }
 
 /// All of them, the quickest to fail first.
-pub(crate) const SCENARIOS: &[Scenario] = &[];
+pub(crate) const SCENARIOS: &[Scenario] = &[Scenario {
+    name: "matrix",
+    what: "every call to a cloud fails in every way",
+    rounds: matrix::rounds,
+    play: matrix::play,
+}];

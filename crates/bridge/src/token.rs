@@ -87,7 +87,11 @@ impl TokenKeeper {
             return Ok(token);
         }
         let fetched = match &*last_failure {
-            Some((at, trouble)) if at.elapsed() < PAUSE => Err(trouble.clone()),
+            // Whoever asked has drawn what follows for the account; heard a second time, perhaps when the day or the minute
+            // is another, it only says that there is no token now.
+            Some((at, trouble)) if at.elapsed() < PAUSE => {
+                Err(Trouble { tried: Tried::NotSent, ..trouble.clone() })
+            }
             _ => self.fetch(account, refused).await,
         };
         match fetched {
@@ -218,7 +222,8 @@ impl Trouble {
                     );
                 }
                 let tried = match wechat::token_call_verdict(errcode.code) {
-                    wechat::Verdict::Retry | wechat::Verdict::Slow => Tried::NotSent,
+                    wechat::Verdict::Retry => Tried::NotSent,
+                    wechat::Verdict::Slow => Tried::TooFast,
                     _ => Tried::Setup(desk::codes::wechat_token_reason(errcode.code)),
                 };
                 Trouble::new(tried, format!("token {}", errcode.code))

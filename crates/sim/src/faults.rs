@@ -67,6 +67,9 @@ pub const TARGETS: &[&str] = &[
 pub enum Kind {
     /// Connections are refused: the listening socket is closed for `for_ms`. (`wechat.push`, `im.callback`: not sent.)
     Refuse,
+    /// Connections are neither made nor refused: the listening socket's queue is full for `for_ms`. (`wechat.push`,
+    /// `im.callback`: not sent.)
+    ConnectHang,
     /// The call is read and never answered.
     Hang,
     /// Carried out and answered after `value` milliseconds.
@@ -77,6 +80,12 @@ pub enum Kind {
     ResetBefore,
     /// The call is carried out, then the connection is cut without an answer.
     ResetAfter,
+    /// The call is carried out; the connection is cut in the middle of the answer's body.
+    ResetInside,
+    /// Carried out; the headers come at once, the body at `value` bytes a second (1 when absent).
+    Drip,
+    /// HTTP 200 with `value` bytes (64 MiB when absent, 1 GiB at most) that are no JSON. Not carried out.
+    Flood,
     /// HTTP status `value`, with a proxy's HTML page. Not carried out.
     Status,
     /// HTTP 200 with `value` as the raw body (empty text for an empty body). Not carried out.
@@ -101,7 +110,7 @@ pub struct Fault {
     /// Milliseconds, status, body, error code or number of copies, after `kind`.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub value: Value,
-    /// Whether the call is carried out, where the kind leaves that open (`status`, `body`, `errcode`).
+    /// Whether the call is carried out, where the kind leaves that open (`status`, `body`, `errcode`, `flood`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<bool>,
     /// How many calls it hits. One, when neither limit is given.
@@ -176,10 +185,18 @@ impl Fault {
             Kind::Delay
                 | Kind::DelayAnswer
                 | Kind::ResetAfter
+                | Kind::ResetInside
+                | Kind::Drip
                 | Kind::Truncated
                 | Kind::Duplicate
                 | Kind::Overlap
         ))
+    }
+
+    /// Whether it befalls the listening socket of a whole cloud.
+    pub(crate) fn closes_the_door(&self) -> bool {
+        let leaving = self.target == "wechat.push" || self.target.starts_with("im.callback");
+        matches!(self.kind, Kind::Refuse | Kind::ConnectHang) && !leaving
     }
 
     /// What is wrong with the fault itself, if anything.
@@ -190,9 +207,8 @@ impl Fault {
         if self.count.is_some() && self.for_ms.is_some() {
             return Some("give count or for_ms, not both".into());
         }
-        let leaving = self.target == "wechat.push" || self.target.starts_with("im.callback");
-        if self.kind == Kind::Refuse && !leaving && self.for_ms.is_none() {
-            return Some("refuse closes the listening socket: give for_ms".into());
+        if self.closes_the_door() && self.for_ms.is_none() {
+            return Some("refuse and connect_hang close the listening socket: give for_ms".into());
         }
         None
     }
@@ -288,6 +304,7 @@ mod tests {
         assert!(Fault::once("im.sendmail", Kind::Hang).complaint().is_some());
         assert!(Fault::once("im.sendmsg", Kind::Refuse).complaint().is_some());
         assert!(Fault::lasting("im.sendmsg", Kind::Refuse, 50).complaint().is_none());
+        assert!(Fault::once("im.sendmsg", Kind::ConnectHang).complaint().is_some());
         assert!(Fault::once("wechat.push", Kind::Refuse).complaint().is_none());
     }
 }

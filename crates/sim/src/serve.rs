@@ -3,8 +3,10 @@
 //! Both clouds wrap their handlers in [`answer`]: it looks for a fault on the target, carries the work out or not, and
 //! does to the connection what the fault says.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
@@ -77,7 +79,7 @@ async fn act(
             cut.cut();
             StatusCode::NO_CONTENT.into_response()
         }
-        Kind::ResetBefore | Kind::ResetAfter | Kind::Refuse => {
+        Kind::ResetBefore | Kind::ResetAfter | Kind::Refuse | Kind::ConnectHang => {
             cut.cut();
             // Never written: the connection is already dead.
             StatusCode::NO_CONTENT.into_response()
@@ -88,6 +90,17 @@ async fn act(
             (status.unwrap_or(StatusCode::BAD_GATEWAY), [(header::CONTENT_TYPE, "text/html")], page)
                 .into_response()
         }
+        Kind::ResetInside => {
+            cut.cut_inside();
+            answer.unwrap_or_default()
+        }
+        Kind::Drip => {
+            cut.drip(fault.number(1));
+            let mut answer = answer.unwrap_or_default();
+            answer.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+            answer
+        }
+        Kind::Flood => flood(fault.number(64 << 20)),
         Kind::Body => fault.value.as_str().unwrap_or_default().to_owned().into_response(),
         Kind::Errcode => json(&refusal(fault.value.as_i64().unwrap_or(-1))),
         Kind::Truncated => half(answer.unwrap_or_default()).await,
@@ -97,6 +110,17 @@ async fn act(
         }
         Kind::Delay | Kind::Duplicate | Kind::Overlap => answer.unwrap_or_default(),
     }
+}
+
+/// So many bytes, which are held once only, however many calls are answered with them.
+fn flood(length: u64) -> Response {
+    static WATER: Mutex<Bytes> = Mutex::new(Bytes::new());
+    let length = usize::try_from(length.min(1 << 30)).unwrap_or(usize::MAX);
+    let mut water = WATER.lock().unwrap_or_else(PoisonError::into_inner);
+    if water.len() < length {
+        *water = vec![b'~'; length].into();
+    }
+    ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], water.slice(..length)).into_response()
 }
 
 /// The first half of the answer, under its own headers, as if it were all.

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[expect(dead_code, reason = "shared with the torture tool, which asks for the cells")]
+#[path = "torture/matrix/table.rs"]
+mod matrix;
+
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
@@ -125,4 +129,18 @@ fn every_failure_case_has_a_test_or_a_reason() {
         listed.push(number);
     }
     assert_eq!(listed, (1..=70).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_upstream_matrix_is_the_one_that_is_played() {
+    let path = root().join("docs/reliability/matrix.md");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, matrix::page()).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        kept == matrix::page(),
+        "docs/reliability/matrix.md is out of date: run UPDATE_GOLDEN=1 cargo test -p tsunagi --test docs"
+    );
 }

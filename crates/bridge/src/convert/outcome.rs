@@ -73,6 +73,8 @@ pub(crate) fn im_outcome<T>(result: &Result<T, im::CallError>) -> Told {
                 im::Verdict::Ok => Tried::Done,
                 im::Verdict::Retry => Tried::Busy,
                 im::Verdict::Slow => Tried::TooFast,
+                // A signature that is refused although it was just renewed: no account is missing.
+                im::Verdict::Fix if im_reason(code.code) == Reason::ImKey => Tried::Setup(Reason::ImKey),
                 im::Verdict::Fix => Tried::Missing,
                 im::Verdict::Config => Tried::Setup(im_reason(code.code)),
                 im::Verdict::Drop | im::Verdict::Bug => Tried::Never(im_reason(code.code)),
@@ -110,6 +112,18 @@ mod tests {
             message: String::new(),
         })))
         .tried
+    }
+
+    #[test]
+    fn f50_a_refused_signature_is_no_missing_account() {
+        let refused = |code| {
+            let error = im::CallError::Refused(im::ErrorCode { code, info: String::new() });
+            im_outcome::<()>(&Err(error)).tried
+        };
+        for code in [20002, 70001, 70003, 70052] {
+            assert_eq!(refused(code), Tried::Setup(Reason::ImKey), "{code}");
+        }
+        assert_eq!(refused(90012), Tried::Missing);
     }
 
     #[test]

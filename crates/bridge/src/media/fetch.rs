@@ -1,6 +1,7 @@
 //! A file is fetched while its lane waits: a customer's as the first step of its relay, an agent's as the first step of its
 //! answer. Every try may be repeated without harm; what was fetched is kept before anything says so.
 
+use std::io::Read;
 use std::time::Duration;
 
 use desk::words::{no_link, not_loaded, still_loading};
@@ -184,6 +185,9 @@ impl Bridge {
             Err(_) => return Err(Missing::later("the download took too long")),
         };
         faults::point("media.after_download");
+        if brought.sent.shape != Shape::File && is_page(&brought.file)? {
+            return Err(Missing::later("there is a page in place of the file"));
+        }
         count(account, "fetch", "ok", brought.file.size());
         let prepared = match source {
             Source::Wechat { .. } => self.prepare_for_agent(&row.id, brought).await?,
@@ -294,13 +298,13 @@ impl Bridge {
         let pass = pass.map_err(|_| Missing::later("WeChat does not answer"))?;
         let token = self.inner.tokens.current(account).await;
         let token = token.map_err(|trouble| Missing::later(trouble.detail))?;
-        let mut got = self.get_once(account, media_id, &token).await;
+        let mut got = self.get_once(account, media_id, &token, limit).await;
         pass.end(wechat_answers(&got));
         if matches!(&got, Err(CallError::Refused(code)) if wechat::verdict(code.code) == wechat::Verdict::Token)
         {
             let token = self.inner.tokens.instead_of(account, &token).await;
             let token = token.map_err(|trouble| Missing::later(trouble.detail))?;
-            got = self.get_once(account, media_id, &token).await;
+            got = self.get_once(account, media_id, &token, limit).await;
         }
         match got {
             Ok(Download::File(file)) => Ok(TempFile::of(&file.bytes)?),
@@ -333,9 +337,12 @@ impl Bridge {
         account: &Account,
         media_id: &str,
         token: &SecretString,
+        limit: Duration,
     ) -> Result<Download, CallError> {
         let most = GET_BYTES.min(self.inner.library.settings.max_bytes);
-        account.client.get_media(token, media_id, usize::try_from(most).unwrap_or(usize::MAX)).await
+        let limit = limit.min(self.inner.library.settings.fetch_timeout);
+        let client = account.client.clone().with_media_timeout(limit);
+        client.get_media(token, media_id, usize::try_from(most).unwrap_or(usize::MAX)).await
     }
 
     /// An address that WeChat gave: on WeChat's own hosts alone, and through the guard all the same.
@@ -455,6 +462,14 @@ impl Bridge {
         spoiled.await?;
         Ok(Step::Again)
     }
+}
+
+/// No picture, sound or film begins as a proxy's page or a refusal does.
+fn is_page(file: &TempFile) -> std::io::Result<bool> {
+    let mut start = [0; 64];
+    let read = std::fs::File::open(file.path())?.read(&mut start)?;
+    let start = start[..read].trim_ascii_start();
+    Ok(matches!(start.first(), Some(b'<' | b'{')))
 }
 
 /// The file that a part still waits for.

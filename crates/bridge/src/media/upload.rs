@@ -194,8 +194,9 @@ impl Bridge {
             Tried::Never(reason @ (Reason::MediaKind | Reason::MediaTooLarge)) => {
                 Err(NotUploaded::Unsuitable(reason))
             }
-            // Whether it arrived does not matter: the customer sees nothing of it.
-            Tried::Unclear => Err(Trouble::new(Tried::NotSent, told.detail).into()),
+            // Whether it arrived does not matter: the customer sees nothing of it. Nor does how often a busy WeChat is
+            // asked: two repeats are the limit of custom/send.
+            Tried::Unclear | Tried::Busy => Err(Trouble::new(Tried::NotSent, told.detail).into()),
             tried => Err(Trouble::new(tried, told.detail).into()),
         }
     }

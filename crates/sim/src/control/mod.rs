@@ -24,6 +24,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::door::Closing;
 use crate::faults::{Fault, Kind};
 use crate::serve::json as answer;
 use crate::wire::{self, Party};
@@ -162,13 +163,13 @@ async fn set_fault(State(world): State<Arc<World>>, body: Bytes) -> Response {
     let kind = json!(fault.kind);
     let note = format!("{} {} {}", fault.target, kind.as_str().unwrap_or_default(), fault.value);
     world.wire.mark(party, "fault", note.trim_end_matches(" null"));
-    let leaving = fault.target == "wechat.push" || fault.target.starts_with("im.callback");
-    match (fault.kind, fault.for_ms) {
-        (Kind::Refuse, Some(for_ms)) if !leaving => {
+    match fault.for_ms.filter(|_| fault.closes_the_door()) {
+        Some(for_ms) => {
             let door = if fault.target.starts_with("wechat") { &world.doors[0] } else { &world.doors[1] };
-            door.shut(Duration::from_millis(for_ms)).await;
+            let how = if fault.kind == Kind::Refuse { Closing::Shut } else { Closing::Deaf };
+            door.close(how, Duration::from_millis(for_ms)).await;
         }
-        _ => world.faults.set(fault),
+        None => world.faults.set(fault),
     }
     answer(&json!({"ok": true}))
 }

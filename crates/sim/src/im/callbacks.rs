@@ -252,7 +252,15 @@ async fn one(
     }
     let begun = begin(world, url, body);
     match kind {
-        Some(Kind::Refuse | Kind::ResetBefore | Kind::Status | Kind::Body | Kind::Errcode) => {
+        Some(
+            Kind::Refuse
+            | Kind::ConnectHang
+            | Kind::ResetBefore
+            | Kind::Status
+            | Kind::Body
+            | Kind::Flood
+            | Kind::Errcode,
+        ) => {
             begun.lost("not sent");
             return Outcome::Failed("connect", None);
         }
@@ -295,10 +303,10 @@ async fn one(
     match tokio::time::timeout(timeout, call).await {
         Err(_) => Outcome::Timeout,
         // The gateway did its work, and the cloud never learns.
-        Ok(_) if matches!(kind, Some(Kind::ResetAfter | Kind::Truncated)) => {
+        Ok(_) if matches!(kind, Some(Kind::ResetAfter | Kind::ResetInside | Kind::Truncated)) => {
             Outcome::Failed("answer lost", None)
         }
-        Ok(_) if kind == Some(Kind::DelayAnswer) => Outcome::Timeout,
+        Ok(_) if matches!(kind, Some(Kind::DelayAnswer | Kind::Drip)) => Outcome::Timeout,
         Ok(Ok(answer)) => Outcome::Answered(answer),
         Ok(Err(failed)) => failed,
     }

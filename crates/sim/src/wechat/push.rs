@@ -115,7 +115,15 @@ async fn attempt(
     let kind = fault.map(|fault| fault.kind);
     let ends = Instant::now() + deadline;
     match kind {
-        Some(Kind::Refuse | Kind::ResetBefore | Kind::Errcode | Kind::Status | Kind::Body) => {
+        Some(
+            Kind::Refuse
+            | Kind::ConnectHang
+            | Kind::ResetBefore
+            | Kind::Errcode
+            | Kind::Status
+            | Kind::Body
+            | Kind::Flood,
+        ) => {
             begin(world, push, request).lost("not sent");
             return Attempt::Failed(None, "connect");
         }
@@ -139,9 +147,10 @@ async fn attempt(
     };
     match (sent, kind) {
         (Err(_), _) => Attempt::Failed(None, "timeout"),
-        (Ok(_), Some(Kind::ResetAfter | Kind::DelayAnswer | Kind::Truncated)) => {
-            Attempt::Failed(None, "answer lost")
-        }
+        (
+            Ok(_),
+            Some(Kind::ResetAfter | Kind::ResetInside | Kind::DelayAnswer | Kind::Drip | Kind::Truncated),
+        ) => Attempt::Failed(None, "answer lost"),
         (Ok(attempt), _) => attempt,
     }
 }

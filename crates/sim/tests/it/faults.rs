@@ -60,6 +60,69 @@ async fn a_shut_door_refuses_and_opens_again() {
 }
 
 #[tokio::test]
+async fn a_deaf_door_lets_nobody_in_and_refuses_nobody() {
+    let webhook = Webhook::im(0).await;
+    let (sim, control) = im(&webhook, |_| ()).await;
+    let client = reqwest::Client::builder().connect_timeout(Duration::from_millis(300)).build().unwrap();
+    let url = format!("{}/v4/{SEND}?{}", sim.im_url, im_query(&sim));
+    let call = |n: u32| client.post(&url).body(relay("你好", n, n).to_string()).send();
+    assert!(call(1).await.is_ok());
+    control.fault(Fault::lasting("im.sendmsg", Kind::ConnectHang, 1_500)).await.unwrap();
+    let started = Instant::now();
+    for n in 2..5 {
+        let error = call(n).await.unwrap_err();
+        assert!(error.is_connect() && error.is_timeout(), "{error:?}");
+    }
+    assert!(started.elapsed() > Duration::from_millis(850), "{:?}", started.elapsed());
+    while call(9).await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(delivered(&control).await, 2);
+}
+
+#[tokio::test]
+async fn an_answer_can_break_off_in_its_middle_or_drip() {
+    let (sim, control) = sim(|_| ()).await;
+    let token = token(&sim).await;
+    control.say_only(APP, USER, "在吗").await.unwrap();
+    control.fault(Fault::once("wechat.custom_send", Kind::ResetInside)).await.unwrap();
+    let mut answer = try_send_text(&sim, &token, USER, "一").await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let first = answer.chunk().await.unwrap().unwrap();
+    assert!(first.starts_with(b"{\"errcode\"") && !first.ends_with(b"}"), "{first:?}");
+    assert!(answer.chunk().await.is_err(), "reset");
+
+    control.fault(Fault::once("wechat.custom_send", Kind::Drip).value(10)).await.unwrap();
+    let started = Instant::now();
+    let answer = try_send_text(&sim, &token, USER, "二").await.unwrap();
+    assert!(started.elapsed() < Duration::from_millis(900), "the headers come at once");
+    let (length, text) = (answer.content_length().unwrap(), answer.text().await.unwrap());
+    assert!(text.starts_with('{') && text.len() as u64 == length, "{text}");
+    assert!(started.elapsed() > Duration::from_millis(90 * (length - 1)), "{:?}", started.elapsed());
+    assert_eq!(control.received(APP, USER).await.unwrap()[..2], ["一", "二"], "both carried out");
+    assert_eq!(lines(&control, "fault").await.len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_can_be_a_flood() {
+    let (sim, control) = sim(|_| ()).await;
+    let token = token(&sim).await;
+    control.say_only(APP, USER, "在吗").await.unwrap();
+    for (fault, shown) in [
+        (Fault::once("wechat.custom_send", Kind::Flood).value(3 << 20), 0),
+        (Fault::once("wechat.custom_send", Kind::Flood).value(1 << 20).done(true), 1),
+    ] {
+        let length = fault.value.as_u64();
+        control.fault(fault).await.unwrap();
+        let answer = try_send_text(&sim, &token, USER, "x").await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.content_length()), (200, length));
+        assert_eq!(answer.bytes().await.unwrap().len() as u64, length.unwrap());
+        assert_eq!(control.received(APP, USER).await.unwrap().len(), shown);
+    }
+}
+
+#[tokio::test]
 async fn f35_answers_can_be_nonsense_with_status_200() {
     let (sim, control) = sim(|_| ()).await;
     let token = token(&sim).await;

@@ -201,8 +201,9 @@ fn calls(raw: &file::Calls, findings: &mut Findings) -> Option<Calls> {
     let connect_timeout = seconds("calls.connect_timeout", raw.connect_timeout, findings);
     let timeout = seconds("calls.timeout", raw.timeout, findings);
     let calls = Calls { connect_timeout: connect_timeout?, timeout: timeout? };
-    if calls.timeout < calls.connect_timeout {
-        findings.add("calls.timeout", "is shorter than connect_timeout", "make it at least as long");
+    // A call that ends while it still connects looks as one that may have been carried out.
+    if calls.timeout <= calls.connect_timeout {
+        findings.add("calls.timeout", "is not longer than connect_timeout", "make it longer, by seconds");
     }
     Some(calls)
 }

@@ -135,6 +135,14 @@ fn a_request_that_holds_a_message_may_take_as_long() {
 }
 
 #[test]
+fn f34_a_call_may_take_longer_than_its_connection() {
+    let as_long = [("TSUNAGI__CALLS__CONNECT_TIMEOUT", "3"), ("TSUNAGI__CALLS__TIMEOUT", "3")];
+    let (message, _) = problem_with(GOOD, &as_long);
+    assert!(message.contains("calls.timeout: is not longer than connect_timeout"), "{message}");
+    load_with(GOOD, &[("TSUNAGI__CALLS__CONNECT_TIMEOUT", "3"), ("TSUNAGI__CALLS__TIMEOUT", "4")]).unwrap();
+}
+
+#[test]
 fn f47_an_open_listener_needs_a_callback_token() {
     let open = format!("[server]\nlisten = \"0.0.0.0:80\"\n{GOOD}");
     let (message, hint) = problem_with(&open, &[]);

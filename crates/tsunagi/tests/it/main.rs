@@ -13,6 +13,7 @@ mod kills;
 mod media;
 mod page;
 mod story;
+#[expect(dead_code, reason = "shared with the torture tool, which uses more of it")]
 mod support;
 mod sync;
 mod windows;

@@ -21,12 +21,12 @@ mod disk;
 mod drive;
 mod kills;
 mod link;
+mod matrix;
 mod nodes;
 mod record;
 mod sabotage;
 mod scenario;
-
-#[expect(dead_code, unused_imports, reason = "shared with the tests, which use more of it")]
+#[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../it/support/mod.rs"]
 mod support;
 mod town;

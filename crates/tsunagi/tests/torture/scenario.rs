@@ -1,6 +1,6 @@
 //! What can be played, and what comes of it.
 
-use crate::{backlog, disk, kills, nodes, sabotage, webhooks};
+use crate::{backlog, disk, kills, matrix, nodes, sabotage, webhooks};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
@@ -30,6 +30,13 @@ pub(crate) struct Round {
     pub(crate) form: Form,
     pub(crate) n: u64,
     pub(crate) seed: u64,
+}
+
+impl Round {
+    /// Whether times are judged, and not only told: not where CI shares its machine with others.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.form != Form::Short
+    }
 }
 
 /// What came of a round.
@@ -109,6 +116,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         what: "both clouds are away while 20,000 messages queue up, and come back",
         rounds: backlog::rounds,
         play: |round| Box::pin(backlog::play(round)),
+    },
+    Scenario {
+        name: "matrix",
+        what: "every call to a cloud fails in every way",
+        rounds: matrix::rounds,
+        play: matrix::play,
     },
     Scenario {
         name: "sabotage",

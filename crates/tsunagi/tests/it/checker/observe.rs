@@ -8,7 +8,8 @@ use sim::Control;
 use std::collections::HashMap;
 
 /// Faults after which nobody can say whether a call was carried out.
-const AMBIGUOUS: [&str; 6] = ["hang", "reset_before", "reset_after", "status", "body", "truncated"];
+const AMBIGUOUS: [&str; 9] =
+    ["hang", "reset_before", "reset_after", "reset_inside", "drip", "flood", "status", "body", "truncated"];
 
 impl Observed {
     /// Of a world in which nothing is left to do. `cuts` are the spans (ms) in which a gateway was killed or frozen.

@@ -124,3 +124,37 @@ async fn f69_another_platform_on_the_account_is_noticed() {
     world.alarm("other_platform").await;
     assert_eq!(world.shown_to_agent(|_| true).await, 0, "nobody's message");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f33_a_token_that_is_asked_for_too_often_rests_until_the_next_minute() {
+    let world = Setup::new(Engine::Sqlite).start().await;
+    let ghost = world.opened(OPENID, "question").await;
+    world.fault(Fault::once("wechat.token", Kind::Errcode).value(45011)).await;
+    world.agent_says(&ghost, "answer").await;
+    world.alarm("account_paused").await;
+    world.advance(66_000).await;
+    world
+        .database
+        .execute("UPDATE lane SET ready_at = 0 WHERE ready_at IS NOT NULL AND holder IS NULL")
+        .await;
+    world.customer_sees("answer").await;
+    assert_eq!(world.calls("wechat.token").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f33_a_used_quota_of_tokens_is_not_heard_again_on_the_next_day() {
+    let world = Setup::new(Engine::Sqlite).start().await;
+    let ghost = world.opened(OPENID, "question").await;
+    world.fault(Fault::once("wechat.token", Kind::Errcode).value(45009)).await;
+    world.agent_says(&ghost, "answer").await;
+    world.alarm("account_paused").await;
+    // Midnight in China is within five seconds of the refusal.
+    let (day, china) = (86_400_000, 8 * 3_600_000);
+    let left = day - (world.clouds.clock().now_ms() + china).rem_euclid(day);
+    world.advance(left + 61_000).await;
+    world
+        .database
+        .execute("UPDATE lane SET ready_at = 0 WHERE ready_at IS NOT NULL AND holder IS NULL")
+        .await;
+    world.customer_sees("answer").await;
+}

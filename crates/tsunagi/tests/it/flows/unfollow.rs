@@ -100,3 +100,15 @@ async fn an_unfollow_of_somebody_unknown_or_twice_does_no_harm() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f50_a_deletion_that_a_refused_signature_stops_is_made_later() {
+    let world = Setup::new(Engine::Sqlite).start().await;
+    world.opened(OPENID, "hello").await;
+    // Each try is repeated once with a fresh signature.
+    world.fault(Fault::times("im.account_delete", Kind::Errcode, 4).value(70001)).await;
+    world.control.unfollow(&world.app_id(), OPENID).await.unwrap();
+    world.drained().await;
+    let deleted = world.calls("im.account_delete").await;
+    assert_eq!(deleted.iter().filter(|call| call["error_code"] == 0).count(), 1, "{deleted:?}");
+}

@@ -182,3 +182,39 @@ fn walk(folder: &std::path::Path) -> usize {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| if entry.path().is_dir() { walk(&entry.path()) } else { 1 }).sum()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f33_a_busy_upload_is_asked_again_until_it_is_done() {
+    let world = Setup::new(Engine::Sqlite).start().await;
+    let ghost = world.customer_wrote().await;
+    let busy = Fault::times("wechat.media_upload", Kind::Errcode, 4).value(-1);
+    world.control.fault(busy).await.unwrap();
+    let file = picture(40, 40, "png");
+    let url = world.agent_uploads("a.png", &file).await;
+    world.agent_sends(&ghost, at(&url)).await;
+    let got = world.customer_has(1).await;
+    assert_eq!(got[0].0, "image");
+    world.drained().await;
+    assert_eq!(world.at_customer().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f43_a_portals_page_in_place_of_a_picture_is_no_picture() {
+    let world = Setup::new(Engine::Sqlite).start().await;
+    let file = picture(50, 40, "jpg");
+    for target in ["wechat.media_get", "wechat.download"] {
+        let page = Fault::times(target, Kind::Body, 2).value(" <!DOCTYPE html><p>Please sign in.</p>");
+        world.control.fault(page).await.unwrap();
+    }
+    let content =
+        world.sent_to_agent(json!({"type": "image", "base64": base64(&file)}), "TIMImageElem").await;
+    assert!(bytes_at(&content["ImageInfoArray"][0]["URL"]).await == file);
+    // From IM's store likewise.
+    let ghost = world.customer_wrote().await;
+    world.control.fault(Fault::once("im.download", Kind::Body).value("{\"error\":")).await.unwrap();
+    let url = world.agent_uploads("a.jpg", &file).await;
+    world.agent_sends(&ghost, at(&url)).await;
+    let got = world.customer_has(1).await;
+    assert_eq!(got[0].0, "image");
+    assert!(world.phone_gets(&got[0].2["media_id"]).await == file);
+}

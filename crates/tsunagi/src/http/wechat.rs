@@ -35,7 +35,7 @@ impl Webhooks {
         body: Bytes,
         begun: Instant,
     ) -> Response {
-        let opened = match ::wechat::open(&account.credentials, raw_query, &body, self.clock.now_s()) {
+        let mut opened = match ::wechat::open(&account.credentials, raw_query, &body, self.clock.now_s()) {
             Ok(opened) => opened,
             Err(refusal) => return refuse(account, refusal),
         };
@@ -47,8 +47,10 @@ impl Webhooks {
         let span = trace::webhook("wechat", &account.id, begun.elapsed());
         let arrival = {
             let _span = span.clone().attach();
-            self.bridge.push_arrival(owner, &opened, raw_query, &body)
+            self.bridge.push_arrival(owner, &mut opened, raw_query)
         };
+        // What waits for its commit is kept once.
+        drop(body);
         let (inbox, key) = (arrival.id.clone(), arrival.dedup_key.clone());
         let ingested = self.bridge.store().ingest(arrival).await;
         self.ended(&span, "wechat", &account.id, inbox.as_str(), &ingested, begun);

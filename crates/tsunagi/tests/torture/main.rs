@@ -11,10 +11,12 @@
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../it/checker/mod.rs"]
 mod checker;
+mod day;
 mod dice;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../it/kills/drive.rs"]
 mod drive;
+mod hostile;
 mod record;
 mod scenario;
 #[expect(dead_code, unused_imports, reason = "shared with the tests, which use more of it")]

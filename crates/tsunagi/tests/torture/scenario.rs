@@ -1,5 +1,6 @@
 //! What can be played, and what comes of it.
 
+use crate::{day, hostile};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
@@ -78,4 +79,17 @@ pub(crate) struct Scenario {
 }
 
 /// All of them, the quickest to fail first.
-pub(crate) const SCENARIOS: &[Scenario] = &[];
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "hostile",
+        what: "hostile requests, forged signatures, links to forbidden addresses",
+        rounds: hostile::rounds,
+        play: hostile::play,
+    },
+    Scenario {
+        name: "day",
+        what: "days compressed by the moved clock",
+        rounds: day::rounds,
+        play: day::play,
+    },
+];

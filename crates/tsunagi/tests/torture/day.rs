@@ -21,8 +21,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::RwLock;
 
 const HOUR: i64 = 3_600_000;
-/// Less than the last minutes of a token, in which nobody calls with it any more.
-const STEP: i64 = HOUR / 15;
 /// Customers who write all the time, and their agents answer.
 const STEADY: usize = 4;
 /// Customers who write, are silent for longer than their reply window, and write again.
@@ -46,8 +44,10 @@ pub(crate) fn play(round: Round) -> std::pin::Pin<Box<dyn Future<Output = Report
             _ => return Report::broken("TSUNAGI_TEST_POSTGRES is not set (scripts/postgres run …)"),
         };
         let hours = round.form.of(54, 78, 240);
-        let pace = round.form.of(80, 330, 950);
-        Day::begin(engine, Duration::from_millis(pace)).await.play(hours).await
+        // But for the short form, less than the last minutes of a token, in which nobody calls with it any more.
+        let steps = round.form.of(6, 15, 15);
+        let pace = round.form.of(120, 250, 900);
+        Day::begin(engine, Duration::from_millis(pace)).await.play(hours, steps).await
     })
 }
 
@@ -132,7 +132,8 @@ impl Day {
         }
     }
 
-    async fn play(mut self, hours: i64) -> Report {
+    /// So many hours, each in so many steps of the clock.
+    async fn play(mut self, hours: i64, steps: i64) -> Report {
         let mut all = Vec::new();
         for n in 0..STEADY {
             all.push(tokio::spawn(self.person(n).steady()));
@@ -143,13 +144,13 @@ impl Day {
         let mut watch = Watch::new(&self.world, self.engine);
         let mut samples: Vec<Sample> = Vec::new();
         let (mut pictures, mut first_link) = (0, None);
-        for step in 1..=hours * HOUR / STEP {
+        for step in 1..=hours * steps {
             tokio::time::sleep(self.pace).await;
             {
                 let _alone = self.calm.write().await;
-                self.world.advance(STEP).await;
+                self.world.advance(HOUR / steps).await;
             }
-            if step % (HOUR / STEP) != 0 {
+            if step % steps != 0 {
                 continue;
             }
             let hour = self.hours.fetch_add(1, Ordering::SeqCst) + 1;

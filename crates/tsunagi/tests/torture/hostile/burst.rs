@@ -51,7 +51,7 @@ async fn burst(world: &World, bodies: usize, size: usize) -> Vec<u16> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let address = world.webhooks.trim_start_matches("http://").to_owned();
     let token = WechatAccountConfig::shop().token;
-    let mut peers = Vec::new();
+    let mut requests = Vec::new();
     for n in 0..bodies {
         let (time, nonce) = (now_s().to_string(), format!("{n}"));
         let signature = wechat::signature(&[&token, &time, &nonce]);
@@ -66,6 +66,11 @@ async fn burst(world: &World, bodies: usize, size: usize) -> Vec<u16> {
              Connection: close\r\nContent-Length: {}\r\n\r\n",
             document.len()
         );
+        requests.push((head, document));
+    }
+    // Made before the first of them is sent: a body has its time.
+    let mut peers = Vec::new();
+    for (head, document) in requests {
         let address = address.clone();
         peers.push(tokio::spawn(async move {
             let mut peer = TcpStream::connect(address).await.unwrap();

@@ -141,7 +141,7 @@ impl Day {
         for n in STEADY..STEADY + SILENT {
             all.push(tokio::spawn(self.person(n).silent()));
         }
-        let mut watch = Watch::new(&self.world, self.engine);
+        let mut watch = Watch::new(self.engine);
         let mut samples: Vec<Sample> = Vec::new();
         let (mut pictures, mut first_link) = (0, None);
         for step in 1..=hours * steps {

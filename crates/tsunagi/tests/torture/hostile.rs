@@ -203,6 +203,9 @@ impl Story {
         }
         let mut run = Observed::of(&self.world, &[]).await;
         let honest: BTreeSet<String> = (0..=HONEST).map(openid).collect();
+        // Some of the others are made to be slow to search through.
+        run.inbox
+            .retain(|body| body.len() < 10_000 && honest.iter().any(|openid| body.contains(openid.as_str())));
         run.said.retain(|said| honest.contains(&said.openid));
         run.received.retain(|received| honest.contains(&received.openid));
         run.deliveries.retain(|delivery| honest.contains(&delivery.openid));

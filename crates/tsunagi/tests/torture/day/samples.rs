@@ -33,7 +33,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(_: &World, engine: Engine) -> Watch {
+    pub(super) fn new(engine: Engine) -> Watch {
         let size = match engine {
             Engine::Sqlite => {
                 "SELECT page_count * page_size / 1024 FROM pragma_page_count(), pragma_page_size()"

@@ -47,7 +47,9 @@ pub(crate) fn play(round: Round) -> std::pin::Pin<Box<dyn Future<Output = Report
         // But for the short form, less than the last minutes of a token, in which nobody calls with it any more.
         let steps = round.form.of(6, 15, 15);
         let pace = round.form.of(120, 250, 900);
-        Day::begin(engine, Duration::from_millis(pace)).await.play(hours, steps).await
+        // Between two looks into IM's history more time passes than messages are kept here.
+        let looks = round.form.of(30, 300, 300);
+        Day::begin(engine, Duration::from_millis(pace), looks).await.play(hours, steps).await
     })
 }
 
@@ -92,7 +94,7 @@ impl Kept {
 }
 
 impl Day {
-    async fn begin(engine: Engine, pace: Duration) -> Day {
+    async fn begin(engine: Engine, pace: Duration, reconcile_every: u64) -> Day {
         let world = Setup::new(engine)
             .mode(Mode::Secure, Format::Xml)
             .agents(&["user1", "user2"])
@@ -101,7 +103,7 @@ impl Day {
             )
             .media("link_lifetime = 3600")
             // Shorter than the silence, longer than any pause of the others.
-            .desk("[desk]\nconversation_idle = 43200\n")
+            .desk(&format!("[desk]\nconversation_idle = 43200\nreconcile_every = {reconcile_every}\n"))
             .env("TSUNAGI__LOG__LEVEL", "info")
             .start()
             .await;

@@ -130,7 +130,7 @@ impl Doors {
             0..=37 => self.push(dice),
             38..=52 => self.webhook(dice),
             53..=86 => self.forged(dice),
-            87..=97 => self.broken(dice),
+            87..=98 => self.broken(dice),
             _ => self.silent(dice),
         }
     }

@@ -53,6 +53,8 @@ pub(crate) fn play(round: Round) -> std::pin::Pin<Box<dyn Future<Output = Report
             return Report::broken("TSUNAGI_TEST_POSTGRES is not set (scripts/postgres run …)");
         };
         let mut story = Story::begin(engine).await;
+        let slow = slowness().await;
+        story.report.most("worst slowness of the machine, %", (slow * 100.0) as i64);
         let requests = round.form.of(750, 6_000, 50_000);
         // Nobody else is there: whatever a forgery left would be seen.
         story.forgeries(round.seed, requests / 6).await;
@@ -325,7 +327,7 @@ async fn play_one(address: &str, calm: &RwLock<()>, request: &Request, n: u64, s
     if request.ending != Ending::Silence {
         seen.took.push(answer.took);
     }
-    let late = answer.hangs || answer.took > limit;
+    let late = answer.hangs || (answer.took > limit && answer.took > limit.mul_f64(slowness().await));
     let echoed = String::from_utf8_lossy(&answer.bytes).contains(MARK);
     if right && !late && !echoed {
         return;
@@ -339,6 +341,25 @@ async fn play_one(address: &str, calm: &RwLock<()>, request: &Request, n: u64, s
         format!("{:?}", request.fate),
         text
     ));
+}
+
+/// How many times longer the same work takes now than it took this process at its quickest: what others do on the machine.
+async fn slowness() -> f64 {
+    static QUICKEST: AtomicU64 = AtomicU64::new(u64::MAX);
+    let work = || {
+        let (begun, mut dice) = (Instant::now(), Dice::new(1));
+        let last = (0..1_000_000).map(|_| dice.next()).max();
+        std::hint::black_box(last);
+        begun.elapsed().as_micros() as u64
+    };
+    let mut took = Vec::new();
+    for _ in 0..5 {
+        took.push(tokio::task::spawn_blocking(work).await.unwrap());
+    }
+    let quickest =
+        QUICKEST.fetch_min(*took.iter().min().unwrap(), Ordering::Relaxed).min(*took.iter().min().unwrap());
+    took.sort_unstable();
+    took[took.len() / 2] as f64 / quickest.max(1) as f64
 }
 
 /// A customer and her agent, question and answer, until it is enough; gives how many messages.

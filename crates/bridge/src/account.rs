@@ -39,6 +39,8 @@ pub struct Account {
     pub park_ttl: Millis,
     /// Of an account that may not call `custom/send`: how long a message of a customer is kept waiting for an answer.
     pub passive_hold: Duration,
+    /// For how long a message is surely known here, in milliseconds: an older one may have been purged.
+    pub known_for: Millis,
 }
 
 /// What becomes of the ghost of a customer who unfollows.

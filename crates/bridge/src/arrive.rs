@@ -18,14 +18,9 @@ impl Bridge {
         &self.inner.store
     }
 
-    /// What a verified push of WeChat becomes in the inbox.
-    pub fn push_arrival(
-        &self,
-        account: &Account,
-        opened: &Opened,
-        raw_query: &str,
-        raw_body: &[u8],
-    ) -> Arrival {
+    /// What a verified push of WeChat becomes in the inbox. It takes the document along: many of them may wait for their
+    /// commit, and one copy of each is enough.
+    pub fn push_arrival(&self, account: &Account, opened: &mut Opened, raw_query: &str) -> Arrival {
         let id = InboxId::new(&self.inner.clock, &self.inner.entropy);
         let received_at = self.inner.clock.now();
         let push = match &opened.push {
@@ -34,20 +29,16 @@ impl Bridge {
                 tracing::error!(account = account.id, inbox = %id, reason = %unreadable.reason,
                     "a push with a good signature could not be read; it is kept as unreadable");
                 metrics::counter!("tsunagi_unreadable_total", "account" => account.id.clone()).increment(1);
+                let hash = Sha256::new().chain_update(&account.id).chain_update(&opened.document).finalize();
                 return Arrival {
                     id,
                     source: Source::Wechat,
                     account: account.id.clone(),
-                    dedup_key: format!(
-                        "h:{}",
-                        hex::encode(
-                            Sha256::new().chain_update(&account.id).chain_update(raw_body).finalize()
-                        )
-                    ),
+                    dedup_key: format!("h:{}", hex::encode(hash)),
                     kind: "unreadable",
                     received_at,
                     query: Some(raw_query.to_owned()),
-                    body: raw_body.to_vec(),
+                    body: std::mem::take(&mut opened.document),
                     reply: None,
                     work: Work::Nothing,
                     trace: None,
@@ -112,7 +103,7 @@ impl Bridge {
             kind: "push",
             received_at,
             query: None,
-            body: opened.document.clone(),
+            body: std::mem::take(&mut opened.document),
             reply,
             work,
             trace: trace::stored(),
@@ -141,7 +132,7 @@ impl Bridge {
     }
 
     /// What a verified webhook of IM becomes in the inbox.
-    pub fn webhook_arrival(&self, opened: &im::Opened, sdk_app_id: u64, raw_body: &[u8]) -> Arrival {
+    pub fn webhook_arrival(&self, opened: &im::Opened, sdk_app_id: u64, raw_body: Vec<u8>) -> Arrival {
         let work = match &opened.webhook {
             im::Webhook::AfterSendMsg(sent) if !sent.message.online_only => {
                 Work::Ghost { user_id: sent.message.to.clone() }
@@ -153,12 +144,12 @@ impl Bridge {
             id: InboxId::new(&self.inner.clock, &self.inner.entropy),
             source: Source::Im,
             account: String::new(),
-            dedup_key: format!("i:{}", opened.webhook.dedup_key(sdk_app_id, raw_body)),
+            dedup_key: format!("i:{}", opened.webhook.dedup_key(sdk_app_id, &raw_body)),
             kind: "webhook",
             received_at: self.inner.clock.now(),
             // The body may lack its command, which the query has too.
             query: Some(opened.command.clone()),
-            body: raw_body.to_vec(),
+            body: raw_body,
             reply: None,
             work,
             trace: trace::stored(),

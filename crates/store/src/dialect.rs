@@ -183,6 +183,9 @@ pub(crate) const INSERT_INBOX: Text = Text {
                SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bytea[])",
 };
 
+/// id, body: of a row that SQLite has just got without it.
+pub(crate) const SET_BODY: &str = "UPDATE inbox SET body = $2 WHERE id = $1";
+
 /// lane, position, kind, subject, note, since, trace.
 pub(crate) const INSERT_JOBS: Text = Text {
     sqlite: "INSERT INTO job (lane, position, kind, subject, note, tries, since, trace) \

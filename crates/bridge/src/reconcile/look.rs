@@ -16,6 +16,8 @@ const OVERLAP_S: i64 = 120;
 const AHEAD_S: i64 = 60;
 /// IM keeps no longer history in its smaller editions, in milliseconds.
 const HISTORY: Millis = 7 * 86_400_000;
+/// What is nearly as old as what is purged counts as purged, in milliseconds: clocks differ.
+const PURGED_SOON: Millis = 600_000;
 /// What the largest edition can be told to keep, in seconds.
 const LONGEST_HISTORY_S: i64 = 366 * 86_400;
 /// A purge leaves what is younger than a day; a message of ours that is unknown here is proof only then.
@@ -67,10 +69,14 @@ impl Bridge {
     ) -> Result<Look, Blind> {
         let now = self.inner.clock.now();
         let mut look = Look { until: now, ..Look::default() };
+        let known_for = self.inner.accounts.get(account).map_or(HISTORY, |account| account.known_for);
+        let known_for = known_for.saturating_sub(PURGED_SOON).min(2 * HISTORY);
         let (mut found, mut ours) = (Vec::new(), Vec::new());
         for agent in agents {
             let from = chat.until(agent).unwrap_or(chat.known_since - self.inner.reconciling.max_age);
+            // What was purged here is unknown, and yet it had come: nothing is found missing that far back.
             let from = from.max(now - HISTORY).div_euclid(1000) - OVERLAP_S;
+            let from = from.max((now - known_for).div_euclid(1000));
             for message in self.chat_since(account, &chat.ghost, agent, from, Some(slowly)).await? {
                 if message.from == *agent && message.to == chat.ghost {
                     found.push(message);

@@ -62,6 +62,23 @@ story! {
 }
 
 story! {
+    async fn large_and_small_bodies_of_one_batch_are_kept_whole(db: &Db) {
+        let store = db.store().await;
+        let bodies = [0, 10, 16 * 1024, 16 * 1024 + 1, 1 << 20].map(|size| (0..size).map(|n| n as u8).collect::<Vec<u8>>());
+        let arrivals = bodies.iter().map(|body| Arrival { body: body.clone(), ..event() });
+        let arrivals: Vec<Arrival> = arrivals.collect();
+        let ids: Vec<_> = arrivals.iter().map(|arrival| arrival.id.clone()).collect();
+        for stored in join_all(arrivals.into_iter().map(|arrival| store.ingest(arrival))).await {
+            assert!(stored.unwrap().new);
+        }
+        for (id, body) in ids.into_iter().zip(bodies) {
+            let row = store.read(move |tx| Box::pin(async move { tx.inbox(id.as_str()).await })).await.unwrap();
+            assert!(row.unwrap().body == body, "a body of {} bytes is another one", body.len());
+        }
+    }
+}
+
+story! {
     async fn f02_a_repeat_gets_the_bytes_of_the_first_answer_and_does_nothing(db: &Db) {
         let store = db.store().await;
         let opening = says("oA");

@@ -47,7 +47,7 @@ impl Webhooks {
         let span = trace::webhook("im", "", begun.elapsed());
         let arrival = {
             let _span = span.clone().attach();
-            self.bridge.webhook_arrival(&opened, self.im.sdk_app_id, &body)
+            self.bridge.webhook_arrival(&opened, self.im.sdk_app_id, body.into())
         };
         let inbox = arrival.id.clone();
         let ingested = self.bridge.store().ingest(arrival).await;

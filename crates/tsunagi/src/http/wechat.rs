@@ -35,7 +35,7 @@ impl Webhooks {
         body: Bytes,
         begun: Instant,
     ) -> Response {
-        let opened = match ::wechat::open(&account.credentials, raw_query, &body, self.clock.now_s()) {
+        let mut opened = match ::wechat::open(&account.credentials, raw_query, &body, self.clock.now_s()) {
             Ok(opened) => opened,
             Err(refusal) => return refuse(account, refusal),
         };
@@ -47,18 +47,22 @@ impl Webhooks {
         let span = trace::webhook("wechat", &account.id, begun.elapsed());
         let arrival = {
             let _span = span.clone().attach();
-            self.bridge.push_arrival(owner, &opened, raw_query, &body)
+            self.bridge.push_arrival(owner, &mut opened, raw_query)
         };
+        // What waits for its commit is kept once; only where answers go out as replies is the push looked at again.
+        drop(body);
+        let seal = opened.seal.clone();
+        let opened = self.bridge.is_passive(owner).then_some(opened);
         let (inbox, key) = (arrival.id.clone(), arrival.dedup_key.clone());
         let ingested = self.bridge.store().ingest(arrival).await;
         self.ended(&span, "wechat", &account.id, inbox.as_str(), &ingested, begun);
         match ingested {
             Ok(ingested) => {
                 self.bridge.wake();
-                if self.bridge.is_passive(owner) {
-                    return self.passive(owner, &opened, &key, ingested, begun).await;
+                if let Some(opened) = &opened {
+                    return self.passive(owner, opened, &key, ingested, begun).await;
                 }
-                reply(&opened, ingested.reply)
+                reply(&seal, ingested.reply)
             }
             Err(error) => {
                 // WeChat offers it again; if it was stored after all, the repeat finds it.
@@ -79,9 +83,9 @@ impl Webhooks {
         begun: Instant,
     ) -> Response {
         match self.bridge.passive_answer(owner, opened, key, &ingested, begun.into_std()).await {
-            Ok(None) => reply(opened, ingested.reply),
-            Ok(Some(PassiveAnswer::Acknowledge)) => reply(opened, None),
-            Ok(Some(PassiveAnswer::Reply(bytes, None))) => reply(opened, Some(bytes)),
+            Ok(None) => reply(&opened.seal, ingested.reply),
+            Ok(Some(PassiveAnswer::Acknowledge)) => reply(&opened.seal, None),
+            Ok(Some(PassiveAnswer::Reply(bytes, None))) => reply(&opened.seal, Some(bytes)),
             Ok(Some(PassiveAnswer::Reply(bytes, Some(carried)))) => {
                 let written = Written::new(bytes, move || {
                     tokio::spawn(carried.written());
@@ -97,9 +101,9 @@ impl Webhooks {
     }
 }
 
-fn reply(opened: &::wechat::Opened, reply: Option<Vec<u8>>) -> Response {
+fn reply(seal: &::wechat::Seal, reply: Option<Vec<u8>>) -> Response {
     match reply {
-        Some(reply) => answer::exact(opened.seal.content_type(), reply),
+        Some(reply) => answer::exact(seal.content_type(), reply),
         None => answer::exact(PLAIN, ::wechat::SUCCESS),
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 const MOVED: i64 = 5_000;
 
 /// A repeat of WeChat's comes within a minute; two days leave room for any cloud's worst day.
-const DEDUP_LIFE: i64 = 48 * 3_600_000;
+pub(super) const DEDUP_LIFE: i64 = 48 * 3_600_000;
 
 /// Imports the agents, and tries again until IM has them all.
 pub(super) async fn agents(bridge: Bridge, mut stop: watch::Receiver<bool>) {

@@ -13,8 +13,9 @@ use super::housekeeping::wait;
 use crate::config::{Config, Retention};
 
 const DAY: Millis = 86_400_000;
-/// Between two sweeps.
-const PERIOD: Duration = Duration::from_secs(3_600);
+/// Between two sweeps, by the gateway's clock, and how often that is looked at.
+const PERIOD: Millis = 3_600_000;
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What to keep, and how hard to work.
 pub(super) struct Purge {
@@ -42,7 +43,7 @@ impl Purge {
                     }
                 }
             }
-            if wait(&mut stop, PERIOD).await {
+            if until_due(&mut stop, &clock).await {
                 return;
             }
         }
@@ -56,7 +57,7 @@ impl Purge {
                 Ok(false) => {}
                 Err(error) => tracing::warn!(%error, kind = "media", "old files could not be purged"),
             }
-            if wait(&mut stop, PERIOD).await {
+            if until_due(&mut stop, &clock).await {
                 return;
             }
         }
@@ -120,6 +121,18 @@ impl Purge {
         }
         Ok(*stop.borrow())
     }
+}
+
+/// Waits until the next sweep; true when it is time to stop. Days count by the gateway's clock, so sweeps follow it too.
+async fn until_due(stop: &mut watch::Receiver<bool>, clock: &Clock) -> bool {
+    let begun = clock.now();
+    // A clock that was set back must not keep old rows for longer.
+    while (0..PERIOD).contains(&(clock.now() - begun)) {
+        if wait(stop, LOOK).await {
+            return true;
+        }
+    }
+    *stop.borrow()
 }
 
 /// The time so many days ago; none for ever.

@@ -131,5 +131,9 @@ fn account_of(
         park: account.park,
         park_ttl: millis(account.park_ttl),
         passive_hold: account.passive_hold,
+        known_for: match account.retention.messages {
+            0 => desk::Millis::MAX,
+            days => millis(Duration::from_secs(days * 86_400)).max(super::housekeeping::DEDUP_LIFE),
+        },
     })
 }

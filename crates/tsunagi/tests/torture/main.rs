@@ -13,12 +13,14 @@ mod backlog;
 #[path = "../it/checker/mod.rs"]
 mod checker;
 mod cluster;
+mod day;
 #[path = "../it/kills/dice.rs"]
 mod dice;
 mod disk;
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
 #[path = "../it/kills/drive.rs"]
 mod drive;
+mod hostile;
 mod kills;
 mod link;
 mod matrix;

@@ -1,6 +1,6 @@
 //! What can be played, and what comes of it.
 
-use crate::{backlog, disk, kills, matrix, nodes, sabotage, webhooks};
+use crate::{backlog, day, disk, hostile, kills, matrix, nodes, sabotage, webhooks};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
@@ -128,5 +128,17 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         what: "gateways without dedup, fencing or syncs: the checker must find each of them",
         rounds: sabotage::rounds,
         play: |round| Box::pin(sabotage::play(round)),
+    },
+    Scenario {
+        name: "hostile",
+        what: "hostile requests, forged signatures, links to forbidden addresses",
+        rounds: hostile::rounds,
+        play: hostile::play,
+    },
+    Scenario {
+        name: "day",
+        what: "days compressed by the moved clock",
+        rounds: day::rounds,
+        play: day::play,
     },
 ];

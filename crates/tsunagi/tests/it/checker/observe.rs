@@ -22,11 +22,16 @@ impl Observed {
         let ghosts = database.pairs("SELECT user_id, openid FROM ghost").await.into_iter().collect();
         let mut run = Observed { cuts: cuts.to_vec(), ..Observed::default() };
         run.read_journal(&control.journal(0).await.unwrap(), &ghosts);
-        let bodies: Vec<(Vec<u8>,)> = database.rows("SELECT body FROM inbox").await;
-        run.inbox = bodies.into_iter().map(|(body,)| String::from_utf8_lossy(&body).into_owned()).collect();
-        run.deliveries = deliveries(database).await;
-        run.attempts = attempts(database).await;
+        run.read_database(database).await;
         run
+    }
+
+    /// What the database holds now.
+    pub(crate) async fn read_database(&mut self, database: &Database) {
+        let bodies: Vec<(Vec<u8>,)> = database.rows("SELECT body FROM inbox").await;
+        self.inbox = bodies.into_iter().map(|(body,)| String::from_utf8_lossy(&body).into_owned()).collect();
+        self.deliveries = deliveries(database).await;
+        self.attempts = attempts(database).await;
     }
 
     fn read_journal(&mut self, lines: &[Value], ghosts: &HashMap<String, String>) {

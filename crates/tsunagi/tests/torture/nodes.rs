@@ -9,6 +9,7 @@ use crate::link::Mode;
 use crate::scenario::{Form, Report, Round};
 use crate::support::Engine;
 use crate::town::{LEASE, Plan, Town};
+use sim::{Fault, Kind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -31,6 +32,12 @@ enum Blow {
     FailOver,
     /// A line of one node: to IM, to WeChat, to the database.
     Line,
+    /// The clock of one node jumps ahead, or back.
+    Clock,
+    /// Webhooks come twice, at once and one after the other.
+    Repeats,
+    /// Webhooks come late, out of their order, and their answers are lost.
+    Delays,
 }
 
 /// What falls on one round of the normal form.
@@ -44,6 +51,9 @@ const BLOWS: &[(Blow, u64)] = &[
     (Blow::FreezePostgres, 1),
     (Blow::FailOver, 1),
     (Blow::Line, 6),
+    (Blow::Clock, 2),
+    (Blow::Repeats, 2),
+    (Blow::Delays, 2),
 ];
 
 pub(crate) fn rounds(form: Form) -> u64 {
@@ -154,6 +164,41 @@ async fn strike(town: &mut Town, blow: Blow, timed: bool, dice: &mut Dice, repor
             town.until_all_ready().await;
             town.cut_since(from);
             town.cluster.as_mut().unwrap().replace_standby().await;
+        }
+        Blow::Clock => {
+            // Less than the window of a signature, or nothing would be taken at all.
+            let jump = 100_000 + dice.below(150_000) as i64;
+            town.nodes[n].set_clock(if dice.below(2) == 0 { jump } else { -jump });
+            tokio::time::sleep(Duration::from_millis(2_000 + dice.below(1_000))).await;
+            town.nodes[n].set_clock(0);
+            report.add("clock jumps", 1);
+            // A time that was noted meanwhile says nothing of when a call was cut.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Blow::Repeats => {
+            for (target, kind) in [
+                ("wechat.push", Kind::Duplicate),
+                ("wechat.push", Kind::Overlap),
+                ("im.callback_after", Kind::Duplicate),
+            ] {
+                town.control.fault(Fault::times(target, kind, 20)).await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            report.add("webhooks repeated", 60);
+        }
+        Blow::Delays => {
+            for (target, kind) in [
+                ("wechat.push", Kind::Delay),
+                ("im.callback_after", Kind::Delay),
+                ("wechat.push", Kind::ResetAfter),
+            ] {
+                town.control
+                    .fault(Fault::times(target, kind, 10).value(300 + dice.below(900)))
+                    .await
+                    .unwrap();
+            }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            report.add("webhooks delayed or unanswered", 30);
         }
         Blow::Line => {
             let modes = [Mode::Cut, Mode::Silent, Mode::Slow(2_000), Mode::ResetBefore, Mode::ResetIn(40)];

@@ -7,6 +7,12 @@ use std::time::Duration;
 
 const QUICK: &str = "[desk]\nreconcile_every = 1\nagent_poll = 60";
 
+/// The minute is over for which 45011 rests the account, which all nodes know of, and its lane.
+async fn rested(world: &World) {
+    world.database.execute("DELETE FROM pause").await;
+    world.database.execute("UPDATE lane SET ready_at = 0 WHERE ready_at IS NOT NULL").await;
+}
+
 /// A backup with an answer in it that waits, and a day's work after it.
 async fn a_day_after_the_backup(world: &mut World) -> (String, String) {
     let ghost = world.opened(OPENID, "question").await;
@@ -20,8 +26,7 @@ async fn a_day_after_the_backup(world: &mut World) -> (String, String) {
     let copy = world.database.backup().await;
     world.database = world.database.again();
     world.control.clear_faults().await.unwrap();
-    // The account rests for a minute; a new process does not know that, but the lane waits.
-    world.database.execute("UPDATE lane SET ready_at = 0 WHERE ready_at IS NOT NULL").await;
+    rested(world).await;
     world.spawn(&[]);
     world.ready().await;
     world.customer_sees("waits in the backup").await;
@@ -57,7 +62,7 @@ async fn f44_with_yesterdays_backup_restored_no_customer_gets_anything_twice() {
         let mut world = Setup::new(engine).desk(QUICK).start().await;
         let (ghost, copy) = a_day_after_the_backup(&mut world).await;
         world.database = world.database.restored(&copy).await;
-        world.database.execute("UPDATE lane SET ready_at = 0 WHERE ready_at IS NOT NULL").await;
+        rested(&world).await;
         world.spawn(&[]);
         world.ready().await;
         assert!(world.log().contains("counts as restored from a backup"), "{}", world.log());
@@ -71,7 +76,7 @@ async fn f44_the_operator_can_say_that_a_backup_was_restored() {
     let mut world = Setup::new(crate::support::Engine::Sqlite).desk(QUICK).start().await;
     let (ghost, copy) = a_day_after_the_backup(&mut world).await;
     world.database = world.database.restored(&copy).await;
-    world.database.execute("UPDATE lane SET ready_at = 0 WHERE ready_at IS NOT NULL").await;
+    rested(&world).await;
     // The whole folder went back: the mark agrees with the database.
     let state = "SELECT s.value, b.value FROM meta s, meta b WHERE s.key = 'store' AND b.key = 'beats'";
     let (id, beats) = world.database.pairs(state).await.remove(0);
@@ -94,7 +99,7 @@ async fn f44_a_copy_without_its_mark_counts_as_restored() {
     let mut world = Setup::new(crate::support::Engine::Sqlite).desk(QUICK).start().await;
     let (ghost, copy) = a_day_after_the_backup(&mut world).await;
     world.database = world.database.restored(&copy).await;
-    world.database.execute("UPDATE lane SET ready_at = 0 WHERE ready_at IS NOT NULL").await;
+    rested(&world).await;
     // An hourly copy on a new machine: nothing lies beside it.
     std::fs::remove_file(world.folder.path().join("tsunagi.db.mark")).unwrap();
     world.spawn(&[]);
@@ -113,10 +118,7 @@ async fn f44_a_restart_is_no_restore() {
         world.struck("wechat.custom_send", 1).await;
         world.stop();
         world.control.clear_faults().await.unwrap();
-        world
-            .database
-            .execute("UPDATE lane SET ready_at = 0 WHERE ready_at IS NOT NULL AND holder IS NULL")
-            .await;
+        rested(&world).await;
         world.spawn(&[]);
         world.ready().await;
         world.customer_sees("waits").await;

@@ -464,12 +464,13 @@ impl Bridge {
     }
 }
 
-/// No picture, sound or film begins as a proxy's page or a refusal does.
+/// No picture, sound or film begins as a proxy's page or a refusal does; but for drawings, which are documents.
 fn is_page(file: &TempFile) -> std::io::Result<bool> {
     let mut start = [0; 64];
     let read = std::fs::File::open(file.path())?.read(&mut start)?;
     let start = start[..read].trim_ascii_start();
-    Ok(matches!(start.first(), Some(b'<' | b'{')))
+    let is_drawing = start.starts_with(b"<svg") || start.starts_with(b"<?xml");
+    Ok(matches!(start.first(), Some(b'<' | b'{')) && !is_drawing)
 }
 
 /// The file that a part still waits for.

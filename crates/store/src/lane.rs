@@ -318,7 +318,8 @@ impl Tx<'_> {
             lane.epoch,
             job.position + 1
         )?;
-        let (left,) = left.ok_or(Error::LeaseLost)?;
+        held(u64::from(left.is_some()))?;
+        let left = left.map_or(0, |(left,)| left);
         execute!(self, "DELETE FROM job WHERE lane = $1 AND position = $2", lane.id.as_str(), job.position)?;
         Ok(left > 0)
     }
@@ -426,5 +427,5 @@ impl Tx<'_> {
 }
 
 fn held(rows: u64) -> Result<(), Error> {
-    if rows == 1 { Ok(()) } else { Err(Error::LeaseLost) }
+    if rows == 1 || crate::faults::sabotaged("no-fence") { Ok(()) } else { Err(Error::LeaseLost) }
 }

@@ -78,8 +78,9 @@ pub(crate) struct Said {
     pub(crate) begun: u64,
     /// The line in which the gateway had answered with success.
     pub(crate) acknowledged: Option<u64>,
-    /// WeChat's attempts (ms) that got none.
+    /// WeChat's attempts (ms) that got none; and whether some met a fault of WeChat's own, which are not among them.
     pub(crate) in_vain: Vec<(i64, i64)>,
+    pub(crate) faulted: bool,
 }
 
 /// A row of `delivery`, with what its message says.
@@ -187,7 +188,8 @@ impl<'a> Checker<'a> {
         };
         let parts = self.parts.get(&(said.way.as_str(), said.text.as_str())).copied().unwrap_or(0);
         let acknowledged = said.acknowledged.is_some();
-        let cut_off = !said.in_vain.is_empty() && said.in_vain.iter().all(|span| self.is_cut(*span));
+        let cut_off =
+            (said.faulted || !said.in_vain.is_empty()) && said.in_vain.iter().all(|span| self.is_cut(*span));
         if !acknowledged && !cut_off && said.way == Direction::In {
             self.find(Breach::NeverTaken, &said.text, "");
         }

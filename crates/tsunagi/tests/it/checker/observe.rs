@@ -55,6 +55,10 @@ impl Observed {
                 }
                 ("wechat", "push") => {
                     if let Some(said) = pushes.get(word("msg_id")) {
+                        self.said[*said].faulted |= !line["fault"].is_null();
+                        if !line["fault"].is_null() {
+                            continue;
+                        }
                         let end = line["at_ms"].as_i64().unwrap();
                         self.said[*said].in_vain.push((end - line["took_ms"].as_i64().unwrap(), end));
                     }
@@ -92,7 +96,15 @@ impl Observed {
 }
 
 fn said(way: Direction, openid: String, text: &str, begun: u64) -> Said {
-    Said { way, openid, text: text.to_owned(), begun, acknowledged: None, in_vain: Vec::new() }
+    Said {
+        way,
+        openid,
+        text: text.to_owned(),
+        begun,
+        acknowledged: None,
+        in_vain: Vec::new(),
+        faulted: false,
+    }
 }
 
 fn way(direction: &str) -> Direction {

@@ -14,6 +14,7 @@ fn good() -> Observed {
         begun,
         acknowledged: Some(acknowledged),
         in_vain: Vec::new(),
+        faulted: false,
     };
     let delivery = |id: &str, way, text: &str, state, seq| Delivery {
         id: id.into(),

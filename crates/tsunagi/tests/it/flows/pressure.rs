@@ -115,7 +115,7 @@ async fn f55_two_nodes_keep_to_one_limit_and_use_it() {
         densest(again)
     );
     // What the bucket holds may come at once.
-    let rate = (again.len() as f64 - 0.6 * RATE as f64) / took;
+    let rate = (again.len() as f64 - 0.4 * RATE as f64) / took;
     // On machines with nothing else to do it is 97 % and more; what is asserted has to hold on busy ones.
     assert!(rate >= 0.7 * RATE as f64 && rate <= 1.05 * RATE as f64, "{rate:.1} a second after the burst");
     assert!(shares.iter().all(|share| *share >= 0.2 * again.len() as f64), "{shares:?}");

@@ -248,7 +248,8 @@ pub(super) async fn play(world: &World, report: &mut Report) {
             world.control.fault(Fault::once("wechat.media_get", Kind::Body).value(body)).await.unwrap();
         }
         let push = json!({"MsgType": "image", "PicUrl": url, "MediaId": format!("gone{n}")});
-        let _ = world.control.push(&world.app_id(), &customer(91), push).await;
+        // Each waits for its own: after some of these, calls for files rest.
+        let _ = world.control.push(&world.app_id(), &customer(10 + n % 80), push).await;
         pushed += 1;
     }
     if !idle(world).await {

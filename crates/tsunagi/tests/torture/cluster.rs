@@ -244,6 +244,11 @@ impl Cluster {
         // Named only now that it follows: before, commits would have waited for nobody.
         self.sql("ALTER SYSTEM SET synchronous_standby_names = 'standby'").await;
         self.sql("SELECT pg_reload_conf()").await;
+        self.until_in_step().await;
+    }
+
+    /// Waits until the standby takes part in commits: until then none is answered.
+    async fn until_in_step(&self) {
         let begun = Instant::now();
         while self.sql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'").await != "1" {
             assert!(begun.elapsed() < Duration::from_secs(60), "the standby does not follow");
@@ -262,6 +267,9 @@ impl Cluster {
         // What is left of a killed one may be in its way for a moment.
         self.primary.process = Some(self.launch(&self.primary));
         self.revive().await;
+        if self.synchronous && self.standby.is_some() {
+            self.until_in_step().await;
+        }
     }
 
     /// Starts it again if it has ended, and waits until it answers.

@@ -132,9 +132,9 @@ async fn deliveries(database: &Database) -> Vec<Delivery> {
     rows.into_iter().map(delivery).filter(|delivery| !is_said_alike(&delivery.text)).collect()
 }
 
-/// How many replies are left is said in many chats in the same words, which tells no two of them apart.
+/// How many replies are left, and for how long, is said in many chats in the same words, which tells no two of them apart.
 fn is_said_alike(text: &str) -> bool {
-    text.starts_with("【Tsunagi】已送达")
+    text.starts_with("【Tsunagi】已送达") || text.starts_with("【Tsunagi】客户还在等待回复")
 }
 
 async fn attempts(database: &Database) -> Vec<Attempt> {

@@ -62,7 +62,13 @@ pub(crate) fn keep(scenario: &str, round: &Round, report: &Report, seconds: f64)
 /// Draws `docs/reliability/README.md` anew: what was played of each scenario, added up over its rounds.
 pub(crate) fn draw() {
     let mut table: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    // What was played again counts as it ended last.
+    let mut latest: BTreeMap<String, Value> = BTreeMap::new();
     for line in lines() {
+        let key = format!("{} {} {} {}", line["scenario"], line["form"], line["seed"], line["commit"]);
+        latest.insert(key, line);
+    }
+    for line in latest.into_values() {
         table.entry(line["scenario"].as_str().unwrap_or_default().to_owned()).or_default().push(line);
     }
     let mut page = String::from(

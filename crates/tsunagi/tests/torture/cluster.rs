@@ -335,15 +335,13 @@ fn own(folder: &Path) {
 }
 
 fn as_owner(program: &Path) -> Command {
-    let mut command;
+    // It ends with us, however we end.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]);
     if is_root() {
-        command = Command::new("setpriv");
-        command
-            .args([&format!("--reuid={OWNER}"), &format!("--regid={OWNER}"), "--clear-groups"])
-            .arg(program);
-    } else {
-        command = Command::new(program);
+        command.args([&format!("--reuid={OWNER}"), &format!("--regid={OWNER}"), "--clear-groups"]);
     }
+    command.arg(program);
     command.current_dir("/").env("LC_ALL", "C.UTF-8");
     command
 }

@@ -353,7 +353,9 @@ impl Node {
 
     pub(crate) fn spawn(&mut self) {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_tsunagi"))
+        // It ends with us, however we end: one that goes on would meet the next town's ports.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_tsunagi")])
             .args(["serve".as_ref(), "--config".as_ref(), self.config.as_os_str()])
             .current_dir(&self.folder)
             .env_remove("RUST_LOG")

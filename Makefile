@@ -7,8 +7,8 @@
 test: tools
 	@scripts/postgres run scripts/test $(ARGS)
 
-# Faults against real processes, and a checker: see docs/RELIABILITY.md. About two hours; the short form takes ten minutes
-# and is what CI plays, the long one a day. One scenario: make torture ARGS=nodes; all options: make torture ARGS=--help
+# Faults against real processes, and a checker: see docs/RELIABILITY.md. About two hours; the short form takes ten minutes,
+# the long one a day. One scenario: make torture ARGS=nodes; all options: make torture ARGS=--help
 torture: tools
 	@scripts/torture --form normal $(ARGS)
 torture-short: tools

@@ -68,7 +68,7 @@ pub(crate) async fn judge(
     report.add("messages", run.said.len() as i64);
     report.add("received", run.received.len() as i64);
     let unsure = run.deliveries.iter().filter(|one| one.state == DeliveryState::Unsure).count() as i64;
-    let cut = "SELECT COUNT(*) FROM attempt WHERE detail = 'taken over'";
+    let cut = "SELECT COUNT(*) FROM attempt WHERE detail = 'taken over' OR detail LIKE 'unclear%'";
     let cut = town.database.count(cut).await;
     let in_vain =
         run.said.iter().filter(|one| one.way == Direction::In && one.acknowledged.is_none()).count();

@@ -45,7 +45,7 @@ use std::time::Instant;
 struct Args {
     /// Which scenarios; all, if none is named.
     scenarios: Vec<String>,
-    /// How much of each: `short` is what CI plays, `normal` what docs/RELIABILITY.md shows, `long` a night's work.
+    /// How much of each: `short` takes ten minutes, `normal` what docs/RELIABILITY.md shows, `long` a night's work.
     #[arg(long, value_enum, default_value_t = Form::Normal)]
     form: Form,
     /// The seed of the first round; each round adds its number. The same seed plays the same faults.

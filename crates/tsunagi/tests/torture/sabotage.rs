@@ -144,9 +144,10 @@ async fn cut_off_standby(town: &mut Town, dice: &mut Dice) {
 /// The power goes out under load: what was acknowledged is there, or it is not.
 async fn power_cut(town: &mut Town, dice: &mut Dice) {
     let enough = Arc::new(AtomicBool::new(false));
-    let crowd = town.crowd(6, dice, &enough);
-    for _ in 0..2 {
-        tokio::time::sleep(Duration::from_millis(2_500 + dice.below(500))).await;
+    let crowd = town.crowd(10, dice, &enough);
+    // One alone may fall right behind a write of what nobody waited for.
+    for _ in 0..6 {
+        tokio::time::sleep(Duration::from_millis(1_000 + dice.below(1_500))).await;
         let from = now_ms();
         match &mut town.cluster {
             Some(cluster) => {

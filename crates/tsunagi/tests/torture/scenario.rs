@@ -33,7 +33,7 @@ pub(crate) struct Round {
 }
 
 impl Round {
-    /// Whether times are judged, and not only told: not where CI shares its machine with others.
+    /// Whether times are judged, and not only told: not in the short form, which is played on any machine.
     pub(crate) fn is_timed(&self) -> bool {
         self.form != Form::Short
     }

@@ -127,7 +127,7 @@ impl Limiter {
                 // Whoever else waits for this bucket looks at another moment.
                 let most = if matches!(self.buckets, Buckets::Own { .. }) { 0 } else { JITTER };
                 let dice = i64::from(self.entropy.u32()) * most / i64::from(u32::MAX);
-                tokio::time::sleep(micros(draw.missing(drawn.level).max(1_000) + dice)).await;
+                tokio::time::sleep(micros(missing(draw, drawn.level).max(1_000) + dice)).await;
                 continue;
             }
             *slice = Slice { drawn_at: Some(Instant::now()), drawn, cost: draw.cost, spent: 0 };
@@ -148,9 +148,10 @@ impl Limiter {
     /// What to ask for when so many wait, after a slice.
     fn draw_of(&self, rank: Rank, waiting: i64, before: &Slice, now: Instant) -> Draw {
         let cost = (SECOND + self.per_second - 1) / self.per_second;
-        let (depth, most) = match self.buckets {
-            Buckets::Own { .. } => (DEPTH.max(cost), 1),
-            Buckets::Shared(_) => (DEPTH.max(cost), (self.per_second / 10).max(1)),
+        let depth = DEPTH.max(cost);
+        let most = match self.buckets {
+            Buckets::Own { .. } => 1,
+            Buckets::Shared(_) => (self.per_second / 10).max(1),
         };
         let need = waiting.clamp(1, most);
         let want = if before.was_too_small(now) { 2 * before.drawn.calls } else { need };
@@ -264,15 +265,9 @@ impl Bucket {
 
 /// How long until a bucket at this level has what is needed; all of it where nothing is given on credit, so that few looks
 /// bring much.
-trait Missing {
-    fn missing(&self, level: i64) -> i64;
-}
-
-impl Missing for Draw {
-    fn missing(&self, level: i64) -> i64 {
-        let calls = if self.credit > 0 { 1 } else { self.need };
-        (calls * self.cost + self.reserve - self.credit - level).min(SECOND)
-    }
+fn missing(draw: Draw, level: i64) -> i64 {
+    let calls = if draw.credit > 0 { 1 } else { draw.need };
+    (calls * draw.cost + draw.reserve - draw.credit - level).min(SECOND)
 }
 
 /// A span; none for what is over.
@@ -324,7 +319,7 @@ mod tests {
         let mut bucket = Bucket { paid_until: -SECOND };
         assert_eq!(bucket.draw(0, behind).calls, 70);
         assert_eq!(bucket.draw(0, behind).calls, 0);
-        assert!(behind.missing(300_000) > 0);
+        assert!(missing(behind, 300_000) > 0);
         let message = draw(100, 30);
         assert_eq!(bucket.draw(0, message), Drawn { calls: 30, level: 300_000 }, "at once");
         // While messages take all there is, nothing else is called.

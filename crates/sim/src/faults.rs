@@ -100,6 +100,22 @@ pub enum Kind {
     Overlap,
 }
 
+impl Kind {
+    /// Whether a call that a cloud makes itself is not made.
+    pub(crate) fn never_leaves(self) -> bool {
+        matches!(
+            self,
+            Kind::Refuse
+                | Kind::ConnectHang
+                | Kind::ResetBefore
+                | Kind::Status
+                | Kind::Body
+                | Kind::Flood
+                | Kind::Errcode
+        )
+    }
+}
+
 /// One fault, as a control endpoint gets it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fault {

@@ -349,12 +349,12 @@ async fn answers(
     Ok(arrivals.iter().zip(new).map(answer).collect())
 }
 
-/// Bytes in a JSON text. (`hex::encode` goes character by character, which shows at this rate.)
 /// Whether a body goes to SQLite by itself: as hex in the JSON of its batch it takes ten times its size while it is written.
 fn is_large(arrival: &Arrival) -> bool {
     arrival.body.len() > 16 * 1024
 }
 
+/// Bytes in a JSON text. (`hex::encode` goes character by character, which shows at this rate.)
 fn hex_text(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits =

@@ -133,11 +133,11 @@ impl Store {
     /// and a recovery to a point in time, give others.
     async fn home(&self) -> Option<Home> {
         let Pool::Postgres(pool) = &self.pool else { return None };
-        let tables = "SELECT d.oid::text || '/' || 'meta'::regclass::oid::text FROM pg_database d WHERE d.datname = current_database()";
-        let synchronous = "SELECT current_setting('synchronous_standby_names') <> ''";
-        let (synchronous,): (bool,) = sqlx::query_as(synchronous).fetch_one(pool).await.ok()?;
+        let tables = "SELECT d.oid::text || '/' || 'meta'::regclass::oid::text, \
+                      current_setting('synchronous_standby_names') <> '' \
+                      FROM pg_database d WHERE d.datname = current_database()";
         let cluster = "SELECT s.system_identifier::text || '/' || c.timeline_id::text FROM pg_control_system() s, pg_control_checkpoint() c";
-        let (tables,): (String,) = sqlx::query_as(tables).fetch_one(pool).await.ok()?;
+        let (tables, synchronous): (String, bool) = sqlx::query_as(tables).fetch_one(pool).await.ok()?;
         let cluster: Result<(String,), sqlx::Error> = sqlx::query_as(cluster).fetch_one(pool).await;
         match cluster {
             Ok((cluster,)) => Some(Home { at: format!("{cluster}/{tables}"), synchronous }),

@@ -252,15 +252,7 @@ async fn one(
     }
     let begun = begin(world, url, body);
     match kind {
-        Some(
-            Kind::Refuse
-            | Kind::ConnectHang
-            | Kind::ResetBefore
-            | Kind::Status
-            | Kind::Body
-            | Kind::Flood
-            | Kind::Errcode,
-        ) => {
+        Some(kind) if kind.never_leaves() => {
             begun.lost("not sent");
             return Outcome::Failed("connect", None);
         }

@@ -115,15 +115,7 @@ async fn attempt(
     let kind = fault.map(|fault| fault.kind);
     let ends = Instant::now() + deadline;
     match kind {
-        Some(
-            Kind::Refuse
-            | Kind::ConnectHang
-            | Kind::ResetBefore
-            | Kind::Errcode
-            | Kind::Status
-            | Kind::Body
-            | Kind::Flood,
-        ) => {
+        Some(kind) if kind.never_leaves() => {
             begin(world, push, request).lost("not sent");
             return Attempt::Failed(None, "connect");
         }

@@ -5,7 +5,6 @@ use crate::checker::{Observed, check};
 use crate::drive::openid;
 use crate::link::Mode;
 use crate::scenario::{Form, Report, Round};
-use crate::support::Engine;
 use crate::town::Plan;
 use serde_json::{Value, json};
 use sim::WechatAccountConfig;
@@ -23,7 +22,7 @@ pub(crate) fn rounds(form: Form) -> u64 {
 }
 
 pub(crate) async fn play(round: Round) -> Report {
-    let engine = if round.n.is_multiple_of(2) { Engine::Sqlite } else { Engine::Postgres };
+    let engine = round.engine();
     let (customers, each) = round.form.of((60, 20), (400, 50), (1_000, 50));
     let mut plan = Plan::new(engine);
     plan.im = format!("rate = {RATE}");

@@ -4,7 +4,6 @@ use crate::dice::Dice;
 use crate::drive::now_ms;
 use crate::kills::judge;
 use crate::scenario::{Form, Report, Round};
-use crate::support::Engine;
 use crate::town::{Plan, Town};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,7 +18,7 @@ pub(crate) fn rounds(form: Form) -> u64 {
 }
 
 pub(crate) async fn play(round: Round) -> Report {
-    let engine = if round.n.is_multiple_of(2) { Engine::Sqlite } else { Engine::Postgres };
+    let engine = round.engine();
     let mut dice = Dice::new(round.seed);
     let mut plan = Plan::new(engine);
     plan.disk = true;
@@ -63,19 +62,7 @@ pub(crate) async fn play(round: Round) -> Report {
     for _ in 0..round.form.of(2, 5, 20) {
         tokio::time::sleep(Duration::from_millis(500 + dice.below(1_000))).await;
         let from = now_ms();
-        match &mut town.cluster {
-            // Its processes hold in memory what was not written yet.
-            Some(cluster) => {
-                cluster.primary.kill();
-                cluster.come_back().await;
-                town.until_all_ready().await;
-            }
-            None => {
-                town.cut_the_power().await;
-                town.nodes[0].spawn();
-                town.nodes[0].until_ready().await;
-            }
-        }
+        town.lose_power().await;
         town.cut_since(from);
         report.add("power cuts", 1);
     }

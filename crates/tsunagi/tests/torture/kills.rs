@@ -4,7 +4,6 @@ use crate::checker::{Observed, check};
 use crate::dice::Dice;
 use crate::drive::now_ms;
 use crate::scenario::{Form, Report, Round};
-use crate::support::Engine;
 use crate::town::{Plan, Town};
 use desk::{DeliveryState, Direction};
 use std::sync::Arc;
@@ -21,7 +20,7 @@ pub(crate) fn rounds(form: Form) -> u64 {
 }
 
 pub(crate) async fn play(round: Round) -> Report {
-    let engine = if round.n.is_multiple_of(2) { Engine::Sqlite } else { Engine::Postgres };
+    let engine = round.engine();
     let mut dice = Dice::new(round.seed);
     let mut town = Plan::new(engine).build().await;
     town.slow_clouds(&mut dice).await;

@@ -51,7 +51,7 @@ impl Link {
         let target = Arc::new(Mutex::new(target));
         let aim = target.clone();
         let listener = listen(port).await;
-        let task = tokio::spawn(serve(port, Some(listener), watched, move || Some(*aim.lock().unwrap())));
+        let task = tokio::spawn(serve(port, Some(listener), watched, move || *aim.lock().unwrap()));
         Link { port, mode, target, task }
     }
 
@@ -82,7 +82,7 @@ async fn serve(
     port: u16,
     mut listener: Option<TcpListener>,
     mut mode: watch::Receiver<Mode>,
-    target: impl Fn() -> Option<SocketAddr>,
+    target: impl Fn() -> SocketAddr,
 ) {
     let mut lines = JoinSet::new();
     loop {
@@ -100,8 +100,8 @@ async fn serve(
         let Some(open) = &listener else { continue };
         tokio::select! {
             accepted = open.accept() => {
-                let (Ok((client, _)), Some(target)) = (accepted, target()) else { continue };
-                lines.spawn(carry(client, target, mode.clone()));
+                let Ok((client, _)) = accepted else { continue };
+                lines.spawn(carry(client, target(), mode.clone()));
             }
             changed = mode.changed() => if changed.is_err() { return },
             Some(_) = lines.join_next() => {}
@@ -225,7 +225,7 @@ impl Balancer {
                 let n = next.fetch_add(1, Ordering::Relaxed);
                 let all = gateways.len();
                 let chosen = if ready.is_empty() { n % all } else { ready[n % ready.len()] };
-                Some(if admin { gateways[chosen].1 } else { gateways[chosen].0 })
+                if admin { gateways[chosen].1 } else { gateways[chosen].0 }
             };
             let port = if admin { admin_port } else { port };
             let listener = listen(port).await;

@@ -149,17 +149,7 @@ async fn power_cut(town: &mut Town, dice: &mut Dice) {
     for _ in 0..6 {
         tokio::time::sleep(Duration::from_millis(1_000 + dice.below(1_500))).await;
         let from = now_ms();
-        match &mut town.cluster {
-            Some(cluster) => {
-                cluster.primary.kill();
-                cluster.come_back().await;
-            }
-            None => {
-                town.cut_the_power().await;
-                town.nodes[0].spawn();
-            }
-        }
-        town.until_all_ready().await;
+        town.lose_power().await;
         town.cut_since(from);
     }
     finish(crowd, &enough).await;

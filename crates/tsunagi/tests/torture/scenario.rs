@@ -1,5 +1,6 @@
 //! What can be played, and what comes of it.
 
+use crate::support::Engine;
 use crate::{backlog, day, disk, hostile, kills, matrix, nodes, sabotage, webhooks};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,6 +34,11 @@ pub(crate) struct Round {
 }
 
 impl Round {
+    /// Both engines, in turn.
+    pub(crate) fn engine(&self) -> Engine {
+        if self.n.is_multiple_of(2) { Engine::Sqlite } else { Engine::Postgres }
+    }
+
     /// Whether times are judged, and not only told: not in the short form, which is played on any machine.
     pub(crate) fn is_timed(&self) -> bool {
         self.form != Form::Short

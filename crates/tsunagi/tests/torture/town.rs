@@ -282,8 +282,24 @@ impl Town {
         self.cuts.push((from, now_ms() + 500));
     }
 
-    /// The power goes out: the process is dead, and of its files there is what was synced.
-    pub(crate) async fn cut_the_power(&mut self) {
+    /// The power of the database goes out and comes back; waits until all are ready again.
+    pub(crate) async fn lose_power(&mut self) {
+        match &mut self.cluster {
+            // Its processes hold in memory what was not written yet.
+            Some(cluster) => {
+                cluster.primary.kill();
+                cluster.come_back().await;
+            }
+            None => {
+                self.cut_the_power().await;
+                self.nodes[0].spawn();
+            }
+        }
+        self.until_all_ready().await;
+    }
+
+    /// The process is dead, and of its files there is what was synced.
+    async fn cut_the_power(&mut self) {
         let held = self.database.hold().await;
         self.nodes[0].kill();
         let path = PathBuf::from(self.database.url.trim_start_matches("sqlite:"));

@@ -2,9 +2,7 @@
 
 use crate::dice::Dice;
 use crate::scenario::{Form, Report, Round};
-use crate::support::Engine;
 use crate::town::{Plan, Town};
-use sha1::{Digest, Sha1};
 use sim::WechatAccountConfig;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -38,7 +36,7 @@ fn order(all: u64, dice: &mut Dice) -> Vec<u32> {
 }
 
 pub(crate) async fn play(round: Round) -> Report {
-    let engine = if round.n.is_multiple_of(2) { Engine::Sqlite } else { Engine::Postgres };
+    let engine = round.engine();
     let mut dice = Dice::new(round.seed);
     let all = round.form.of(5_000, 1_000_000, 2_000_000);
     let town = Plan::new(engine).build().await;
@@ -101,9 +99,7 @@ async fn deliver(http: &reqwest::Client, address: &str, n: u32, at: usize, refus
     );
     for offer in 1.. {
         let (time, nonce) = (now.to_string(), at.to_string());
-        let mut parts = [shop.token.as_str(), &time, &nonce];
-        parts.sort_unstable();
-        let signature = hex(&Sha1::digest(parts.concat().as_bytes()));
+        let signature = wechat::signature(&[&shop.token, &time, &nonce]);
         let url = format!("{address}?signature={signature}&timestamp={time}&nonce={nonce}");
         let answer = http.post(url).header("content-type", "text/xml").body(body.clone()).send().await;
         match answer {
@@ -115,10 +111,6 @@ async fn deliver(http: &reqwest::Client, address: &str, n: u32, at: usize, refus
             }
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Holds what is stored against what was sent.

@@ -28,11 +28,14 @@ const FIRST_TRY: Millis = 5_000;
 const STILL: Duration = Duration::from_secs(5);
 /// How long an agent's file is tried for, before the agent is asked to send it again.
 const AGENT_PATIENCE: Millis = 600_000;
+/// How long, if a page answers in its place: a proxy's passes soon, any other stays.
+const PAGE_PATIENCE: Millis = 30_000;
 
 /// Why a file is not there yet, or never will be.
 #[derive(Debug)]
 pub(super) struct Missing {
-    pub(super) is_final: bool,
+    /// For how long more tries make sense; 0 if another would end the same way.
+    patience: Millis,
     pub(super) reason: Reason,
     /// For the log: no address, no name.
     pub(super) detail: String,
@@ -40,11 +43,15 @@ pub(super) struct Missing {
 
 impl Missing {
     fn later(detail: impl Into<String>) -> Missing {
-        Missing { is_final: false, reason: Reason::FileUnavailable, detail: detail.into() }
+        Missing { patience: AGENT_PATIENCE, reason: Reason::FileUnavailable, detail: detail.into() }
     }
 
     fn never(reason: Reason, detail: impl Into<String>) -> Missing {
-        Missing { is_final: true, reason, detail: detail.into() }
+        Missing { patience: 0, reason, detail: detail.into() }
+    }
+
+    pub(super) fn is_final(&self) -> bool {
+        self.patience == 0
     }
 }
 
@@ -54,7 +61,8 @@ impl From<FetchError> for Missing {
             FetchError::TooLarge(_) => Reason::MediaTooLarge,
             _ => Reason::FileUnavailable,
         };
-        Missing { is_final: error.is_final(), reason, detail: error.to_string() }
+        let patience = if error.is_final() { 0 } else { AGENT_PATIENCE };
+        Missing { patience, reason, detail: error.to_string() }
     }
 }
 
@@ -98,7 +106,7 @@ impl Bridge {
         };
         match brought {
             Ok(prepared) => self.keep_fetched(held, account, delivery, prepared, &row).await,
-            Err(missing) if missing.is_final => {
+            Err(missing) if missing.is_final() => {
                 self.missed(account, media, &missing);
                 self.say_instead(held, delivery, Some(Lost(media.to_owned())), not_loaded(account.language))
                     .await
@@ -140,7 +148,7 @@ impl Bridge {
             Ok(prepared) => self.keep_fetched(held, account, delivery, prepared, &row).await,
             Err(missing) => {
                 let waited = self.inner.clock.now() - job.since;
-                if !missing.is_final && waited < AGENT_PATIENCE {
+                if waited < missing.patience {
                     return self.put_off(held, &job, backoff(row.tries, 60_000)).await;
                 }
                 self.missed(account, media, &missing);
@@ -186,7 +194,8 @@ impl Bridge {
         };
         faults::point("media.after_download");
         if brought.sent.shape != Shape::File && is_page(&brought.file)? {
-            return Err(Missing::later("there is a page in place of the file"));
+            let page = Missing::later("there is a page in place of the file");
+            return Err(Missing { patience: PAGE_PATIENCE, ..page });
         }
         count(account, "fetch", "ok", brought.file.size());
         let prepared = match source {
@@ -256,7 +265,7 @@ impl Bridge {
                     );
                     found = match self.ask_wechat(account, address, most, limit).await {
                         Ok(file) => Ok(file),
-                        Err(second) if first.is_final => Err(second),
+                        Err(second) if first.is_final() => Err(second),
                         Err(_) => found,
                     };
                 }

@@ -51,7 +51,7 @@ impl Bridge {
             Ok(prepared) => self.follow_up(account, row, Some(prepared)).await,
             Err(missing) => {
                 let now = self.inner.clock.now();
-                if !missing.is_final && now - row.created_at < LIFE {
+                if !missing.is_final() && now - row.created_at < LIFE {
                     let (id, next) = (row.id, now + backoff(row.tries, PAUSE));
                     let put_off = self
                         .inner

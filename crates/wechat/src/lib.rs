@@ -80,6 +80,7 @@ mod document;
 mod errcode;
 mod event;
 mod fields;
+mod flat;
 mod json;
 mod media;
 mod message;

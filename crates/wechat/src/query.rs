@@ -1,5 +1,6 @@
 //! The query string of a webhook request. Start at [`Query::parse`].
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::receive::Refusal;
@@ -43,7 +44,7 @@ impl Query {
             return Err(Refusal::Query("it is too long"));
         }
         let mut values: [Option<String>; 7] = Default::default();
-        for (name, value) in url::form_urlencoded::parse(raw_query.as_bytes()) {
+        for (name, value) in raw_query.split('&').filter(|pair| !pair.is_empty()).map(decoded) {
             let Some(at) = NAMES.iter().position(|known| *known == name) else { continue };
             if !value.bytes().all(|b| b.is_ascii_graphic()) {
                 return Err(Refusal::Query("a parameter has a character outside printable ASCII"));
@@ -73,6 +74,15 @@ impl Query {
         let signed: Option<i64> = self.timestamp.parse().ok();
         window == 0 || signed.is_some_and(|signed| signed.abs_diff(now_s) <= window)
     }
+}
+
+/// A parameter's name and value. WeChat encodes nothing but what is in an `echostr`.
+fn decoded(pair: &str) -> (Cow<'_, str>, Cow<'_, str>) {
+    if pair.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        return url::form_urlencoded::parse(pair.as_bytes()).next().unwrap_or_default();
+    }
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    (name.into(), value.into())
 }
 
 impl fmt::Debug for Query {

@@ -11,9 +11,16 @@ pub(crate) fn is_legal(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..)
 }
 
+/// Whether all of it is legal. By bytes and without a branch, since almost every text is.
+pub(crate) fn is_clean(text: &str) -> bool {
+    // Control characters, and the first byte of U+F000 to U+FFFF.
+    let is_doubtful = text.bytes().fold(false, |seen, byte| seen | (byte < b' ') | (byte == 0xEF));
+    !is_doubtful || text.chars().all(is_legal)
+}
+
 /// The text without the characters that XML 1.0 cannot carry.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
-    if text.chars().all(is_legal) {
+    if is_clean(text) {
         Cow::Borrowed(text)
     } else {
         Cow::Owned(text.chars().filter(|&c| is_legal(c)).collect())

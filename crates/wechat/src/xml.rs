@@ -1,12 +1,14 @@
 //! Documents in XML: reading into [`Fields`], and the CDATA that replies are written with. Start at [`parse`].
 //!
-//! roxmltree does the parsing and checks the form. Before it, one linear pass over the text bounds nesting,
-//! elements and attributes, refuses a DTD, and marks what would make a message unreadable though its meaning
-//! is clear: control characters, raw or as references.
+//! Almost every push is flat: `<xml>` with elements that hold CDATA or plain text. Those are read in `flat.rs`. Everything
+//! else goes the long way: roxmltree does the parsing and checks the form, and before it one linear pass over the text bounds
+//! nesting, elements and attributes, refuses a DTD, and marks what would make a message unreadable though its meaning is
+//! clear: control characters, raw or as references.
 
 use crate::fields::{Fields, Value};
+use crate::flat;
 use crate::push::ParseError;
-use crate::text::{clean, is_legal};
+use crate::text::{clean, is_clean, is_legal};
 
 /// Deepest nesting accepted; WeChat's own pushes have at most five levels.
 pub(crate) const MAX_DEPTH: usize = 32;
@@ -18,11 +20,17 @@ const MAX_ATTRIBUTES: usize = 32;
 /// Stands for an illegal character while the document is parsed, and is dropped from the values afterwards.
 /// Dropping the illegal ones *before* parsing would join what they separate: `]]`, U+0001, `>` in a customer's
 /// text would become the end of its CDATA section. This one is a noncharacter that XML allows.
-const MARK: char = '\u{FDD0}';
+pub(crate) const MARK: char = '\u{FDD0}';
 
 /// Reads a document whose root is `xml`.
 pub(crate) fn parse(text: &str) -> Result<Fields, ParseError> {
-    let prepared = prepare(text.trim_matches(|c: char| c.is_whitespace() || !is_legal(c)))?;
+    let text = text.trim_matches(|c: char| c.is_whitespace() || !is_legal(c));
+    flat::read(text).map_or_else(|| parse_any(text), Ok)
+}
+
+/// The long way, for a document of any form.
+pub(crate) fn parse_any(text: &str) -> Result<Fields, ParseError> {
+    let prepared = prepare(text)?;
     let document = roxmltree::Document::parse(&prepared).map_err(|error| {
         // The error's own words can quote the document.
         let at = error.pos();
@@ -79,7 +87,7 @@ fn prepare(text: &str) -> Result<String, ParseError> {
             last = Last::Cdata;
             let (literal, after) = literal.split_once("]]>").ok_or(ParseError::Truncated)?;
             out.push_str("<![CDATA[");
-            out.extend(literal.chars().map(|c| if is_legal(c) { c } else { MARK }));
+            mark(&mut out, literal);
             out.push_str("]]>");
             after
         } else if let Some(comment) = markup.strip_prefix("<!--") {
@@ -158,6 +166,9 @@ fn push_text(out: &mut String, text: &str) {
 }
 
 fn mark(out: &mut String, text: &str) {
+    if is_clean(text) {
+        return out.push_str(text);
+    }
     out.extend(text.chars().map(|c| if is_legal(c) { c } else { MARK }));
 }
 

@@ -7,7 +7,7 @@
 use crate::dialect;
 use crate::ingest::{Arrival, Effect, Ingested, Work};
 use crate::lane::NewJob;
-use crate::sql::{Conn, Error, Tx, column, json_rows};
+use crate::sql::{Conn, Error, ROWS, Tx, bind_rows, column, json_rows};
 use desk::{Direction, Millis};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -68,11 +68,20 @@ pub(crate) async fn insert_keys(tx: &mut Tx<'_>, arrivals: &[Arrival]) -> Result
     keys.sort_by(|a, b| a.dedup_key.cmp(&b.dedup_key));
     let inserted: Vec<(String,)> = match &mut tx.conn {
         Conn::Sqlite(conn) => {
-            let rows = json_rows(
-                keys.iter()
-                    .map(|a| (&a.dedup_key, a.id.as_str(), a.received_at, a.reply.as_deref().map(hex_text))),
-            );
-            sqlx::query_as(dialect::INSERT_DEDUP.sqlite).bind(rows).fetch_all(&mut **conn).await?
+            let mut inserted = Vec::with_capacity(keys.len());
+            for rows in keys.chunks(ROWS) {
+                let insert = bind_rows!(
+                    sqlx::query_as,
+                    dialect::INSERT_DEDUP.sqlite,
+                    rows,
+                    |a| a.dedup_key.as_str(),
+                    a.id.as_str(),
+                    a.received_at,
+                    a.reply.as_deref()
+                );
+                inserted.extend(insert.fetch_all(&mut **conn).await?);
+            }
+            inserted
         }
         Conn::Postgres(conn) => {
             sqlx::query_as(dialect::INSERT_DEDUP.postgres)
@@ -187,15 +196,23 @@ async fn upsert_customers(
 ) -> Result<HashMap<(String, String), (Option<String>, Millis)>, Error> {
     let rows: Vec<(String, String, Option<String>, Millis)> = match &mut tx.conn {
         Conn::Sqlite(conn) => {
-            let rows = json_rows(heads.iter().map(|(account, openid, run)| {
+            let mut all = Vec::with_capacity(heads.len());
+            for rows in heads.chunks(ROWS) {
                 // The newest of the run keeps the conversation alive.
-                (*account, *openid, run[0].subscribed(), run[0].candidate(), newest(run), said_at(run))
-            }));
-            sqlx::query_as(dialect::UPSERT_CUSTOMER.sqlite)
-                .bind(rows)
-                .bind(idle)
-                .fetch_all(&mut **conn)
-                .await?
+                let upsert = bind_rows!(
+                    sqlx::query_as,
+                    dialect::UPSERT_CUSTOMER.sqlite,
+                    rows,
+                    |(account, openid, run)| *account,
+                    *openid,
+                    run[0].subscribed(),
+                    run[0].candidate(),
+                    newest(run),
+                    said_at(run)
+                );
+                all.extend(upsert.bind(idle).fetch_all(&mut **conn).await?);
+            }
+            all
         }
         Conn::Postgres(conn) => {
             sqlx::query_as(dialect::UPSERT_CUSTOMER.postgres)
@@ -268,14 +285,20 @@ pub(crate) async fn insert_inbox(
     let account = |arrival: &Arrival| account_of.get(arrival.id.as_str()).unwrap_or(&arrival.account).clone();
     match &mut tx.conn {
         Conn::Sqlite(conn) => {
-            let rows = json_rows(fresh.iter().map(|a| {
-                let body = if is_large(a) { String::new() } else { hex_text(&a.body) };
-                (a.id.as_str(), a.source.as_str(), account(a), a.kind, a.received_at, &a.query, body)
-            }));
-            sqlx::query(dialect::INSERT_INBOX.sqlite).bind(rows).execute(&mut **conn).await?;
-            for a in fresh.iter().filter(|a| is_large(a)) {
-                let (id, body) = (a.id.as_str(), a.body.as_slice());
-                sqlx::query(dialect::SET_BODY).bind(id).bind(body).execute(&mut **conn).await?;
+            for rows in fresh.chunks(ROWS) {
+                let insert = bind_rows!(
+                    sqlx::query,
+                    dialect::INSERT_INBOX.sqlite,
+                    rows,
+                    |a| a.id.as_str(),
+                    a.source.as_str(),
+                    account(a),
+                    a.kind,
+                    a.received_at,
+                    a.query.as_deref(),
+                    a.body.as_slice()
+                );
+                insert.execute(&mut **conn).await?;
             }
         }
         Conn::Postgres(conn) => {
@@ -300,8 +323,17 @@ async fn set_replies(tx: &mut Tx<'_>, opened: &HashMap<String, Option<Vec<u8>>>)
     }
     match &mut tx.conn {
         Conn::Sqlite(conn) => {
-            let rows = json_rows(opened.iter().map(|(key, reply)| (key, reply.as_deref().map(hex_text))));
-            sqlx::query(dialect::SET_REPLY.sqlite).bind(rows).execute(&mut **conn).await?;
+            let opened: Vec<_> = opened.iter().collect();
+            for rows in opened.chunks(ROWS) {
+                let set = bind_rows!(
+                    sqlx::query,
+                    dialect::SET_REPLY.sqlite,
+                    rows,
+                    |(key, reply)| key.as_str(),
+                    reply.as_deref()
+                );
+                set.execute(&mut **conn).await?;
+            }
         }
         Conn::Postgres(conn) => {
             let (keys, replies): (Vec<_>, Vec<_>) = opened.clone().into_iter().unzip();
@@ -347,17 +379,4 @@ async fn answers(
         Ingested { new: *new, reply }
     };
     Ok(arrivals.iter().zip(new).map(answer).collect())
-}
-
-/// Whether a body goes to SQLite by itself: as hex in the JSON of its batch it takes ten times its size while it is written.
-fn is_large(arrival: &Arrival) -> bool {
-    arrival.body.len() > 16 * 1024
-}
-
-/// Bytes in a JSON text. (`hex::encode` goes character by character, which shows at this rate.)
-fn hex_text(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits =
-        bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    String::from_utf8(digits.collect()).unwrap_or_default()
 }

@@ -73,12 +73,12 @@ macro_rules! draw {
 /// calls that may be wanted soon. The moment that is tried to be inserted is now.
 pub(crate) const DRAW: Text = Text { sqlite: draw!("MAX", "MIN"), postgres: draw!("GREATEST", "LEAST") };
 
-// The statements of the ingest batch: one JSON array of rows on SQLite, one array per column on PostgreSQL.
+// The statements of the ingest batch: ROWS stands for the rows on SQLite (see `with_rows`), and there is one array per column on
+// PostgreSQL.
 
-/// key, inbox, at, reply (hex or null).
+/// key, inbox, at, reply.
 pub(crate) const INSERT_DEDUP: Text = Text {
-    sqlite: "INSERT INTO dedup (key, inbox, at, reply) \
-             SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3) FROM json_each($1) WHERE true \
+    sqlite: "INSERT INTO dedup (key, inbox, at, reply) SELECT * FROM ROWS WHERE column1 IS NOT NULL \
              ON CONFLICT (key) DO NOTHING RETURNING key",
     postgres: "INSERT INTO dedup (key, inbox, at, reply) \
                SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::bytea[]) \
@@ -91,9 +91,9 @@ pub(crate) const SELECT_DEDUP: Text = Text {
     postgres: "SELECT key, reply FROM dedup WHERE key = ANY ($1::text[])",
 };
 
-/// key, reply (hex).
+/// key, reply.
 pub(crate) const SET_REPLY: Text = Text {
-    sqlite: "UPDATE dedup SET reply = unhex(new.value ->> 1) FROM json_each($1) AS new WHERE dedup.key = new.value ->> 0",
+    sqlite: "UPDATE dedup SET reply = new.column2 FROM ROWS AS new WHERE dedup.key = new.column1",
     postgres: "UPDATE dedup SET reply = new.reply FROM UNNEST($1::text[], $2::bytea[]) AS new (key, reply) \
                WHERE dedup.key = new.key",
 };
@@ -142,8 +142,8 @@ macro_rules! upsert_customer {
 /// conditional update, so that two quick messages open one conversation.
 pub(crate) const UPSERT_CUSTOMER: Text = Text {
     sqlite: upsert_customer!(
-        "SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 0, 0, value ->> 4, value ->> 5 FROM json_each($1) WHERE true",
-        "$2"
+        "SELECT column1, column2, column3, column4, column5, 0, 0, column5, column6 FROM ROWS WHERE column1 IS NOT NULL",
+        "LAST"
     ),
     postgres: upsert_customer!(
         "SELECT a, o, s, c, t, 0, 0, t, e \
@@ -166,8 +166,8 @@ macro_rules! extend_lanes {
 /// id, account, openid, direction, number of new jobs.
 pub(crate) const EXTEND_LANES: Text = Text {
     sqlite: extend_lanes!(
-        "SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, 0, value ->> 4, (SELECT now FROM clock), 0 \
-         FROM json_each($1) WHERE true"
+        "SELECT column1, column2, column3, column4, 0, column5, (SELECT now FROM clock), 0 \
+         FROM ROWS WHERE column1 IS NOT NULL"
     ),
     postgres: extend_lanes!(
         "SELECT i, a, o, d, 0, n, (SELECT now FROM clock), 0 \
@@ -175,21 +175,18 @@ pub(crate) const EXTEND_LANES: Text = Text {
     ),
 };
 
-/// id, source, account, kind, received_at, query, body (hex).
+/// id, source, account, kind, received_at, query, body.
 pub(crate) const INSERT_INBOX: Text = Text {
     sqlite: "INSERT INTO inbox (id, source, account, kind, received_at, query, body) \
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, unhex(value ->> 6) FROM json_each($1)",
+             SELECT * FROM ROWS WHERE column1 IS NOT NULL",
     postgres: "INSERT INTO inbox (id, source, account, kind, received_at, query, body) \
                SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bytea[])",
 };
 
-/// id, body: of a row that SQLite has just got without it.
-pub(crate) const SET_BODY: &str = "UPDATE inbox SET body = $2 WHERE id = $1";
-
 /// lane, position, kind, subject, note, since, trace.
 pub(crate) const INSERT_JOBS: Text = Text {
     sqlite: "INSERT INTO job (lane, position, kind, subject, note, tries, since, trace) \
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, 0, value ->> 5, value ->> 6 FROM json_each($1)",
+             SELECT column1, column2, column3, column4, column5, 0, column6, column7 FROM ROWS WHERE column1 IS NOT NULL",
     postgres: "INSERT INTO job (lane, position, kind, subject, note, tries, since, trace) \
                SELECT l, p, k, s, n, 0, t, tr \
                FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[]) AS new (l, p, k, s, n, t, tr)",

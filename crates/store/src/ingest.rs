@@ -125,6 +125,11 @@ impl Ingestion {
         self.idle
     }
 
+    /// Webhooks that wait for the next commit.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.queue.is_closed()
     }

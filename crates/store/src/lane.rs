@@ -12,7 +12,7 @@
 
 use crate::dialect;
 use crate::open::Store;
-use crate::sql::{Conn, Error, Tx, column, execute, json_rows, row, rows};
+use crate::sql::{Conn, Error, ROWS, Tx, bind_rows, column, execute, json_rows, row, rows};
 use desk::{Direction, Millis};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -235,10 +235,21 @@ impl Tx<'_> {
         let lanes: Vec<(String, Vec<&NewJob>)> = lanes.into_iter().collect();
         let tails: Vec<(String, i64)> = match &mut self.conn {
             Conn::Sqlite(conn) => {
-                let rows = json_rows(lanes.iter().map(|(id, jobs)| {
-                    (id, &jobs[0].account, &jobs[0].openid, jobs[0].direction.as_str(), jobs.len())
-                }));
-                sqlx::query_as(dialect::EXTEND_LANES.sqlite).bind(rows).fetch_all(&mut **conn).await?
+                let mut tails = Vec::with_capacity(lanes.len());
+                for rows in lanes.chunks(ROWS) {
+                    let extend = bind_rows!(
+                        sqlx::query_as,
+                        dialect::EXTEND_LANES.sqlite,
+                        rows,
+                        |(id, jobs)| id.as_str(),
+                        jobs[0].account.as_str(),
+                        jobs[0].openid.as_str(),
+                        jobs[0].direction.as_str(),
+                        jobs.len() as i64
+                    );
+                    tails.extend(extend.fetch_all(&mut **conn).await?);
+                }
+                tails
             }
             Conn::Postgres(conn) => {
                 sqlx::query_as(dialect::EXTEND_LANES.postgres)
@@ -260,11 +271,21 @@ impl Tx<'_> {
         }
         match &mut self.conn {
             Conn::Sqlite(conn) => {
-                let rows =
-                    json_rows(placed.iter().map(|(id, at, job)| {
-                        (id, at, job.kind, &job.subject, &job.note, job.since, &job.trace)
-                    }));
-                sqlx::query(dialect::INSERT_JOBS.sqlite).bind(rows).execute(&mut **conn).await?;
+                for rows in placed.chunks(ROWS) {
+                    let insert = bind_rows!(
+                        sqlx::query,
+                        dialect::INSERT_JOBS.sqlite,
+                        rows,
+                        |(id, at, job)| *id,
+                        *at,
+                        job.kind,
+                        job.subject.as_str(),
+                        job.note.as_deref(),
+                        job.since,
+                        job.trace.as_deref()
+                    );
+                    insert.execute(&mut **conn).await?;
+                }
             }
             Conn::Postgres(conn) => {
                 sqlx::query(dialect::INSERT_JOBS.postgres)

@@ -4,7 +4,7 @@
 //! for each. Placeholders are `$1`, `$2`, …
 
 use serde::Serialize;
-use sqlx::{PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
 use std::sync::Arc;
 
 /// What can go wrong in the store.
@@ -76,7 +76,41 @@ impl std::fmt::Debug for Tx<'_> {
     }
 }
 
-/// Many rows as the one parameter of SQLite's statements.
+/// Rows in one of SQLite's statements at most.
+pub(crate) const ROWS: usize = 256;
+
+/// A statement of SQLite with parameters for so many rows where it says ROWS, and for the one after them where it says LAST.
+/// Gives for how many rows there is room: of few sizes, so that each text is prepared once. What has no row is null.
+pub(crate) fn with_rows(
+    template: &'static str,
+    columns: usize,
+    rows: usize,
+) -> (AssertSqlSafe<String>, usize) {
+    let room = rows.next_power_of_two();
+    let row = format!("({})", vec!["?"; columns].join(","));
+    let values = format!("(VALUES {})", vec![row.as_str(); room].join(","));
+    let text = template.replace("ROWS", &values).replace("LAST", &format!("?{}", columns * room + 1));
+    (AssertSqlSafe(text), room)
+}
+
+/// Binds so many columns of each row to one of SQLite's statements, whose text is made for them. (As one parameter in JSON,
+/// SQLite would read each row again for each of its columns.)
+macro_rules! bind_rows {
+    ($query:path, $template:expr, $rows:expr, |$row:pat_param| $($value:expr),+ $(,)?) => {{
+        let columns = [$(stringify!($value)),+].len();
+        let (text, room) = $crate::sql::with_rows($template, columns, $rows.len());
+        let mut query = $query(text);
+        for $row in $rows {
+            query = query$(.bind($value))+;
+        }
+        for _ in columns * $rows.len()..columns * room {
+            query = query.bind(None::<i64>);
+        }
+        query
+    }};
+}
+
+/// Many rows as the one parameter of SQLite's statements, where they are few or short.
 pub(crate) fn json_rows(rows: impl Iterator<Item: Serialize>) -> String {
     let rows: Vec<_> = rows.collect();
     // Texts, numbers and tuples of them always have a JSON form.
@@ -127,4 +161,4 @@ macro_rules! row {
     }};
 }
 
-pub(crate) use {execute, row, rows};
+pub(crate) use {bind_rows, execute, row, rows};

@@ -275,6 +275,10 @@ impl Bridge {
             return self.hold_off(held, refusal).await;
         }
         self.learn(account, trouble.tried).await;
+        if trouble.tried == Tried::NotSent {
+            // With the next token it need not wait for longer than the others.
+            self.inner.breakers.remember(&Operation::wechat(&account.id, "token"), &held.lane.id);
+        }
         // Counted by the job's own tries: no attempt is open.
         let past = Past {
             tries: u32::try_from(job.tries).unwrap_or(u32::MAX).saturating_add(1),

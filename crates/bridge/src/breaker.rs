@@ -156,7 +156,7 @@ impl Breakers {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         let mut open: Vec<(&Operation, &mut Gate)> = gates
             .iter_mut()
-            .filter(|(_, gate)| gate.breaker.is_closed() && gate.budget.has_room(second))
+            .filter(|(_, gate)| gate.breaker.is_answered() && gate.budget.has_room(second))
             .collect();
         open.sort_by_key(|(operation, _)| operation.cloud == "im");
         let mut lanes = Vec::new();
@@ -322,6 +322,11 @@ enum State {
 impl Breaker {
     fn is_closed(&self) -> bool {
         self.state == State::Closed
+    }
+
+    /// Whether it is closed, and the last call was answered.
+    fn is_answered(&self) -> bool {
+        self.is_closed() && self.in_a_row == 0
     }
 
     /// How long until there may be something to learn; `None`: calls go through.
@@ -618,6 +623,18 @@ mod tests {
         assert!(spread(VANGUARD, u32::MAX) <= Duration::from_millis(200));
         assert_eq!(spread(1_000, u32::MAX), Duration::from_secs(21));
         assert_eq!(spread(20_000, u32::MAX), LATEST);
+    }
+
+    #[test]
+    fn f55_lanes_wait_until_a_call_is_answered() {
+        let breakers = Breakers::new(Entropy::new(|bytes| bytes.fill(7)));
+        let token = || Operation::wechat("shop", "token");
+        breakers.ask(token(), "", false).unwrap().end(false);
+        breakers.remember(&token(), "out/shop/o");
+        assert!(breakers.released(10).is_empty(), "what failed once may fail for them, too");
+        breakers.ask(token(), "", false).unwrap().end(true);
+        assert_eq!(breakers.released(10), ["out/shop/o"]);
+        assert!(breakers.released(10).is_empty(), "once");
     }
 
     #[test]

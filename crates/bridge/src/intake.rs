@@ -109,6 +109,8 @@ impl Bridge {
         let before = DeliveryId::new(clock, entropy);
         let (lane, account, desk) = (held.lane.clone(), account.clone(), self.desk(account));
         let (known, passive) = (self.known(), self.is_passive(&account));
+        let next =
+            Job { kind: "relay".into(), subject: message.as_str().to_owned(), tries: 0, ..job.clone() };
         self.inner
             .store
             .write(move |tx| {
@@ -175,7 +177,7 @@ impl Bridge {
             })
             .await?;
         faults::point("intake.after_commit");
-        Ok(Step::Again)
+        Ok(Step::Next(next))
     }
 
     /// A tap on a link of ours asks for what waits; nobody wrote it, so the agent does not see it.

@@ -136,9 +136,9 @@ impl Limiter {
         // this one that is done while its time comes: the way to the database costs no time.
         if slice.is_spent() {
             drop(slice);
-            tokio::time::sleep_until(at.into()).await;
+            sleep_until(at).await;
         } else {
-            tokio::time::sleep_until(at.into()).await;
+            sleep_until(at).await;
             drop(slice);
         }
         metrics::histogram!("tsunagi_rate_wait_seconds", "api" => api).record(begun.elapsed().as_secs_f64());
@@ -260,6 +260,13 @@ impl Bucket {
         let calls = on_credit.max(left_over).max(0);
         self.paid_until = paid_until + calls * draw.cost;
         Drawn { calls, level }
+    }
+}
+
+/// What is due is not waited for: a timer would take up to a millisecond for it.
+async fn sleep_until(at: Instant) {
+    if at > Instant::now() {
+        tokio::time::sleep_until(at.into()).await;
     }
 }
 

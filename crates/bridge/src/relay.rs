@@ -24,20 +24,23 @@ impl Bridge {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
             return self.put_off(held, &job, NOT_SERVED).await;
         };
-        let parts = self.parts(&job).await?;
-        let Some(delivery) = parts.into_iter().find(|part| !part.state.is_final()) else {
+        let message = job.subject.clone();
+        let due = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                let parts = tx.deliveries(&message).await?;
+                let Some(part) = parts.into_iter().find(|part| !part.state.is_final()) else {
+                    return Ok(None);
+                };
+                let (ghost, restored_at) = (tx.ghost(&part.sender).await?, tx.restored_at().await?);
+                Ok(Some((part, ghost.map(|ghost| ghost.state), restored_at)))
+            })
+        });
+        let Some((delivery, ghost, restored_at)) = due.await? else {
             return self.finish(held, &job).await;
         };
         if let Some(media) = wanted(&delivery) {
             return self.fetch_for_agent(held, job, &account, &delivery, media).await;
         }
-        let sender = delivery.sender.clone();
-        let (ghost, restored_at) = self
-            .inner
-            .store
-            .read(move |tx| Box::pin(async move { Ok((tx.ghost(&sender).await?, tx.restored_at().await?)) }))
-            .await?;
-        let ghost = ghost.map(|ghost| ghost.state);
         match delivery.state {
             // Somebody died with this call under way: give IM the time to finish it, then look.
             DeliveryState::Sending => {

@@ -47,10 +47,16 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 /// Agents' answers are claimed first; one claim in so many takes what goes to agents first, so that it never stands still.
 const TURNS: u32 = 4;
 
+/// While more webhooks than this wait for their commit, they go first: a fraction of the lanes is served at once.
+const PRESSED: usize = 32;
+const FRACTION: usize = 8;
+
 /// What a job leaves behind.
 pub(crate) enum Step {
     /// The lane is still held: look at its head again.
     Again,
+    /// The lane is still held, and this has become its head.
+    Next(Job),
     /// The lane is released.
     Released,
 }
@@ -133,7 +139,11 @@ impl Worker {
     }
 
     async fn claim(&self, places: &Semaphore) -> Result<Vec<Lane>, Error> {
-        let free = places.available_permits();
+        let kept_free = match self.bridge.inner.store.webhooks_waiting() > PRESSED {
+            true => self.timing.lanes - self.timing.lanes.div_ceil(FRACTION),
+            false => 0,
+        };
+        let free = places.available_permits().saturating_sub(kept_free);
         if free == 0 || !self.bridge.inner.store.anything_ready().await? {
             return Ok(Vec::new());
         }
@@ -157,10 +167,12 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 /// Runs a lane's jobs until it is released or lost.
 async fn serve(bridge: &Bridge, lane: Lane, lease: Duration, stop: &watch::Receiver<bool>) {
     let mut held = Held { lane, lease };
+    let mut head = None;
     loop {
         let stopping = *stop.borrow();
-        match step(bridge, &mut held, stopping).await {
+        match step(bridge, &mut held, head.take(), stopping).await {
             Ok(Step::Again) => {}
+            Ok(Step::Next(job)) => head = Some(job),
             Ok(Step::Released) => return,
             Err(Error::LeaseLost) => {
                 tracing::warn!(
@@ -189,8 +201,12 @@ async fn stumble(bridge: &Bridge, held: &Held) -> Result<(), Error> {
     Ok(())
 }
 
-async fn step(bridge: &Bridge, held: &mut Held, stop: bool) -> Result<Step, Error> {
-    let job = match bridge.inner.store.next_job(&held.lane).await? {
+async fn step(bridge: &Bridge, held: &mut Held, head: Option<Job>, stop: bool) -> Result<Step, Error> {
+    let head = match head {
+        Some(head) => Some(head),
+        None => bridge.inner.store.next_job(&held.lane).await?,
+    };
+    let job = match head {
         Some(job) if !stop => job,
         _ => {
             let lane = held.lane.clone();

@@ -62,7 +62,7 @@ pub(super) const RANGES: &[Range] = &[
     range("im", "signature_window", 0, 4_294_967_295, "seconds"),
     range("calls", "connect_timeout", 1, 60, "seconds"),
     range("calls", "timeout", 1, 120, "seconds"),
-    range("jobs", "lanes", 1, 10_000, "conversations"),
+    range("jobs", "lanes", 0, 10_000, "conversations"),
     range("jobs", "poll_ms", 10, 60_000, "milliseconds"),
     range("jobs", "relay_patience", 60, 604_800, "seconds"),
     range("jobs", "answer_patience", 60, 604_800, "seconds"),

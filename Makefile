@@ -1,6 +1,6 @@
 # `make test` and `make lint` are all that a contributor needs; CI runs `.ci/run`, which is both.
 
-.PHONY: test lint fmt tools torture torture-short torture-long
+.PHONY: test lint fmt tools torture torture-short torture-long instructions bench
 
 # Everything, with a throw-away PostgreSQL. What is missing is installed first, or named.
 # One test: make test ARGS=name
@@ -15,6 +15,15 @@ torture-short: tools
 	@scripts/torture --form short $(ARGS)
 torture-long: tools
 	@scripts/torture --form long --record $(ARGS)
+
+# The gateway beside what people use instead: see docs/BENCHMARKS.md, which it writes. About an hour; one part:
+# make bench ARGS=accept; all options: make bench ARGS=--help
+bench: tools
+	@scripts/bench --record $(ARGS)
+
+# What one message costs in instructions, held against what it cost before.
+instructions: tools
+	@scripts/instructions
 
 # Formatting, clippy, licences.
 lint:

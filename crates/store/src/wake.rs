@@ -57,6 +57,8 @@ impl Store {
                 Box::pin(async move {
                     tx.be_patient().await?;
                     let woken = tx.judge(&id, mark, home.as_ref(), doubt_after).await?;
+                    // First, as in every beat: two nodes that lock these rows in two orders would stop each other.
+                    let beats = tx.beat().await?;
                     match woken {
                         Woken::Restored | Woken::InDoubt(_) => tx.mark_restored(now).await?,
                         Woken::New | Woken::AsLeft(_) => tx.record_gap(now).await?,
@@ -64,7 +66,7 @@ impl Store {
                     if let Some(home) = home {
                         home.keep(tx).await?;
                     }
-                    Ok((woken, tx.beat().await?))
+                    Ok((woken, beats))
                 })
             })
             .await?;

@@ -49,7 +49,9 @@ pub(crate) fn play(round: Round) -> std::pin::Pin<Box<dyn Future<Output = Report
         let pace = round.form.of(120, 250, 900);
         // Between two looks into IM's history more time passes than messages are kept here.
         let looks = round.form.of(30, 300, 300);
-        Day::begin(engine, Duration::from_millis(pace), looks).await.play(hours, steps).await
+        let mut day = Day::begin(engine, Duration::from_millis(pace), looks).await;
+        day.is_timed = round.is_timed();
+        day.play(hours, steps).await
     })
 }
 
@@ -65,6 +67,8 @@ struct Day {
     /// How far the clock is, in simulated hours.
     hours: Arc<std::sync::atomic::AtomicI64>,
     pace: Duration,
+    /// Whether answer times are judged.
+    is_timed: bool,
     kept: Kept,
     report: Report,
 }
@@ -117,6 +121,7 @@ impl Day {
             relayed: Arc::default(),
             hours: Arc::default(),
             pace,
+            is_timed: true,
             kept: Kept::default(),
             report: Report::default(),
         }
@@ -238,7 +243,7 @@ impl Day {
             self.report.findings.push(format!("{journal_end} lines are more than the clouds' journal keeps"));
         }
         self.turned_over(hours, first_link).await;
-        samples::judge(samples, &mut self.report);
+        samples::judge(samples, self.is_timed, &mut self.report);
         if self.world.log().contains("panicked") {
             self.report.findings.push("a panic".into());
         }

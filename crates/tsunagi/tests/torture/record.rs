@@ -17,7 +17,7 @@ fn folder() -> PathBuf {
 fn commit() -> &'static str {
     static COMMIT: OnceLock<String> = OnceLock::new();
     COMMIT.get_or_init(|| {
-        let sources = ["crates/*/src", "Cargo.toml", "Cargo.lock"];
+        let sources = [":(glob)crates/*/src/**", "Cargo.toml", "Cargo.lock"];
         let told = Command::new("git")
             .args(["log", "-1", "--format=%h", "--"])
             .args(sources)

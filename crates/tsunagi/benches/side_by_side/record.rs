@@ -26,7 +26,7 @@ impl Record {
 
     pub(crate) fn keep(&mut self, step: &str, size: Size, rows: Vec<Value>) {
         let about = json!({
-            "rounds": size.rounds, "turn_s": size.turn.as_secs(), "commit": told("git", &["describe", "--always", "--dirty"]),
+            "rounds": size.rounds, "turn_s": size.turn.as_secs(), "commit": told("git", &["describe", "--always"]),
             "machine": machine(), "rows": rows,
         });
         self.0.insert(step.into(), about);
@@ -109,7 +109,7 @@ fn machine() -> String {
         "{} × {}; Linux {}; {}",
         info.matches("processor\t").count(),
         model.map_or("", |(_, name)| name.trim()),
-        told("uname", &["-r"]),
+        told("uname", &["-r"]).split('-').next().unwrap_or_default(),
         versions.join("; ")
     )
 }
@@ -149,11 +149,7 @@ fn table(step: &str, about: &Value) -> String {
     };
     let mut text = String::from("|");
     for name in names.iter().map(String::as_str).chain(others.iter().map(|(_, title)| *title)) {
-        let _ = write!(
-            text,
-            " {} |",
-            name.replace("_ms", ", ms").replace("_mib", ", MiB").replace("_s", ", s").replace('_', " ")
-        );
+        let _ = write!(text, " {} |", with_unit(name));
     }
     text.push_str("\n| --- |");
     text.push_str(&" --: |".repeat(names.len() + others.len() - 1));
@@ -178,6 +174,14 @@ fn table(step: &str, about: &Value) -> String {
         about["machine"].as_str().unwrap_or_default()
     );
     text
+}
+
+/// A column's name, with its unit behind a comma.
+fn with_unit(name: &str) -> String {
+    let units = [("_ms", "ms"), ("_mib", "MiB"), ("_s", "s")];
+    let found = units.iter().find_map(|(end, unit)| Some((name.strip_suffix(end)?, unit)));
+    let text = found.map_or_else(|| name.to_owned(), |(name, unit)| format!("{name}, {unit}"));
+    text.replace('_', " ")
 }
 
 /// A figure as it is read.

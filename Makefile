@@ -1,4 +1,5 @@
-# `make test` and `make lint` are all that a contributor needs; CI runs `.ci/run`, which is both.
+# `make test` and `make lint` are all that a contributor needs; CI runs `.ci/run`, which is both, `make instructions` and
+# `make torture-short`.
 
 .PHONY: test lint fmt tools torture torture-short torture-long instructions bench
 
@@ -7,8 +8,8 @@
 test: tools
 	@scripts/postgres run scripts/test $(ARGS)
 
-# Faults against real processes, and a checker: see docs/RELIABILITY.md. About two hours; the short form takes ten minutes,
-# the long one a day. One scenario: make torture ARGS=nodes; all options: make torture ARGS=--help
+# Faults against real processes, and a checker: see docs/RELIABILITY.md. About two hours; the short form takes ten minutes
+# and is what CI plays, the long one a day. One scenario: make torture ARGS=nodes; all options: make torture ARGS=--help
 torture: tools
 	@scripts/torture --form normal $(ARGS)
 torture-short: tools

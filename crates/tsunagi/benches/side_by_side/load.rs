@@ -76,37 +76,23 @@ pub(crate) fn send(
     answer: &'static [u8],
     stamps: Option<Arc<Stamps>>,
 ) -> Turn {
-    let requests = requests.clone();
+    let (requests, next, begun) = (requests.clone(), Arc::default(), Instant::now());
+    let sender = Sender { to, requests, next, pace, begun, limit, answer, stamps };
     let sending = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(run(to, requests, connections, pace, limit, answer, stamps))
+        runtime.block_on(run(sender, connections))
     });
     sending.join().unwrap()
 }
 
-async fn run(
-    to: SocketAddr,
-    requests: Arc<Requests>,
-    connections: usize,
-    pace: Pace,
-    limit: Duration,
-    answer: &'static [u8],
-    stamps: Option<Arc<Stamps>>,
-) -> Turn {
+async fn run(mut sender: Sender, connections: usize) -> Turn {
     let mut streams = Vec::new();
     for _ in 0..connections {
-        streams.push(connect(to).await);
+        streams.push(connect(sender.to).await);
     }
-    let next = Arc::new(AtomicUsize::new(0));
-    let begun = Instant::now();
-    let tasks: Vec<_> = streams
-        .into_iter()
-        .map(|stream| {
-            let (requests, next, stamps) = (requests.clone(), next.clone(), stamps.clone());
-            let sender = Sender { to, requests, next, pace, begun, limit, answer, stamps };
-            tokio::spawn(sender.run(stream))
-        })
-        .collect();
+    // With all connections open.
+    sender.begun = Instant::now();
+    let tasks: Vec<_> = streams.into_iter().map(|stream| tokio::spawn(sender.clone().run(stream))).collect();
     let mut turn = Turn { answered: 0, seconds: 0.0, times: Vec::new(), wrong: 0, first_wrong: None };
     for task in tasks {
         let done = task.await.unwrap();
@@ -115,7 +101,7 @@ async fn run(
         turn.wrong += done.wrong;
         turn.first_wrong = turn.first_wrong.or(done.first_wrong);
     }
-    turn.seconds = begun.elapsed().as_secs_f64();
+    turn.seconds = sender.begun.elapsed().as_secs_f64();
     turn.times.sort_unstable();
     turn
 }
@@ -126,6 +112,7 @@ async fn connect(to: SocketAddr) -> TcpStream {
     stream
 }
 
+#[derive(Clone)]
 struct Sender {
     to: SocketAddr,
     requests: Arc<Requests>,

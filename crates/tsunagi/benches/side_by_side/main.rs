@@ -8,6 +8,8 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
 #![expect(clippy::print_stderr, reason = "a run takes long and tells how far it is")]
 
+#[path = "../../tests/it/kills/dice.rs"]
+mod dice;
 mod load;
 mod parse;
 mod record;

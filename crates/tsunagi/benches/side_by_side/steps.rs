@@ -87,6 +87,15 @@ pub(crate) fn spread<T>(turns: &[T], of: impl Fn(&T) -> f64) -> Value {
     json!({"median": round(all[all.len() / 2]), "least": round(all[0]), "most": round(all[all.len() - 1])})
 }
 
+/// How fast the turns were.
+fn speed(turns: &[Turn]) -> [(&'static str, Value); 3] {
+    [
+        ("per_second", spread(turns, Turn::rate)),
+        ("p50_ms", spread(turns, |turn| turn.quantile(0.5))),
+        ("p99_ms", spread(turns, |turn| turn.quantile(0.99))),
+    ]
+}
+
 pub(crate) fn row(words: Value, figures: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
     let mut row: Map<String, Value> = words.as_object().cloned().unwrap_or_default();
     row.extend(figures.into_iter().map(|(name, value)| (name.to_owned(), value)));
@@ -123,14 +132,7 @@ async fn accept(size: Size) -> Rows {
             }
             for (side, turns) in who.iter().zip(&turns) {
                 let words = json!({"who": side.subject.name(), "mode": format!("{mode:?}").to_lowercase(), "connections": connections});
-                rows.push(row(
-                    words,
-                    [
-                        ("per_second", spread(turns, Turn::rate)),
-                        ("p50_ms", spread(turns, |turn| turn.quantile(0.5))),
-                        ("p99_ms", spread(turns, |turn| turn.quantile(0.99))),
-                    ],
-                ));
+                rows.push(row(words, speed(turns)));
             }
         }
     }
@@ -179,14 +181,7 @@ async fn slow(size: Size) -> Rows {
                     turns.push(done);
                 }
                 let words = json!({"who": subject.name(), "sync": format!("+{milliseconds} ms"), "connections": connections});
-                rows.push(row(
-                    words,
-                    [
-                        ("per_second", spread(&turns, Turn::rate)),
-                        ("p50_ms", spread(&turns, |turn| turn.quantile(0.5))),
-                        ("p99_ms", spread(&turns, |turn| turn.quantile(0.99))),
-                    ],
-                ));
+                rows.push(row(words, speed(&turns)));
             }
             end(vec![side]).await;
             drop(server);

@@ -1,6 +1,7 @@
 //! What the customers of a shop send, as WeChat pushes it: many texts, some events, now and then a repeat; few customers
 //! write much, many write little.
 
+use crate::dice::Dice;
 use sim::WechatAccountConfig;
 use std::ops::Range;
 
@@ -48,28 +49,6 @@ pub(crate) enum Mode {
     Secure,
 }
 
-/// Chance that is the same in every run.
-pub(crate) struct Chance(u64);
-
-impl Chance {
-    pub(crate) fn new(seed: u64) -> Chance {
-        Chance(seed)
-    }
-
-    /// SplitMix64.
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, most: u64) -> u64 {
-        self.next() % most
-    }
-}
-
 pub(crate) struct Traffic {
     /// Running sums of Zipf's weights.
     weights: Vec<f64>,
@@ -108,9 +87,9 @@ impl Traffic {
         Traffic { weights, shop, key }
     }
 
-    fn customer(&self, chance: &mut Chance) -> usize {
+    fn customer(&self, dice: &mut Dice) -> usize {
         let all = self.weights[CUSTOMERS - 1];
-        let at = chance.next() as f64 / u64::MAX as f64 * all;
+        let at = dice.next() as f64 / u64::MAX as f64 * all;
         self.weights.partition_point(|sum| *sum < at).min(CUSTOMERS - 1)
     }
 
@@ -122,9 +101,9 @@ impl Traffic {
     /// Texts alone, without repeats: each is one message for an agent.
     pub(crate) fn texts(&self, range: Range<u64>, mode: Mode) -> Requests {
         Requests::of(range.map(|n| {
-            let mut chance = Chance::new(n);
-            let customer = self.customer(&mut chance);
-            self.wrapped(&self.text(n, customer, &mut chance), n, mode)
+            let mut dice = Dice::new(n);
+            let customer = self.customer(&mut dice);
+            self.wrapped(&self.text(n, customer, &mut dice), n, mode)
         }))
     }
 
@@ -132,24 +111,24 @@ impl Traffic {
     pub(crate) fn first_texts(&self, range: Range<usize>, from: u64) -> Requests {
         Requests::of(range.map(|customer| {
             let n = from + customer as u64;
-            self.wrapped(&self.text(n, customer, &mut Chance::new(n)), n, Mode::Plain)
+            self.wrapped(&self.text(n, customer, &mut Dice::new(n)), n, Mode::Plain)
         }))
     }
 
     fn push(&self, n: u64, mode: Mode) -> String {
-        let mut chance = Chance::new(n);
-        let is_repeat = n > BACK && chance.below(100) < REPEATS;
+        let mut dice = Dice::new(n);
+        let is_repeat = n > BACK && dice.below(100) < REPEATS;
         let of = if is_repeat { n - BACK } else { n };
         self.wrapped(&self.document(of), n, mode)
     }
 
     fn document(&self, n: u64) -> String {
-        let mut chance = Chance::new(n ^ 0x5151);
-        let customer = self.customer(&mut chance);
-        if chance.below(100) >= EVENTS {
-            return self.text(n, customer, &mut chance);
+        let mut dice = Dice::new(n ^ 0x5151);
+        let customer = self.customer(&mut dice);
+        if dice.below(100) >= EVENTS {
+            return self.text(n, customer, &mut dice);
         }
-        let (event, key) = match chance.below(3) {
+        let (event, key) = match dice.below(3) {
             0 => ("VIEW", "https://shop.example.com/sale?from=menu"),
             1 => ("CLICK", "MENU_NEWS"),
             _ => ("TEMPLATESENDJOBFINISH", ""),
@@ -161,7 +140,7 @@ impl Traffic {
         )
     }
 
-    fn text(&self, n: u64, customer: usize, chance: &mut Chance) -> String {
+    fn text(&self, n: u64, customer: usize, dice: &mut Dice) -> String {
         const WORDS: [&str; 6] = [
             "请问这件还有货吗？",
             "什么时候能发货呢",
@@ -171,8 +150,8 @@ impl Traffic {
             "hello, is anybody there?",
         ];
         let mut words = String::new();
-        for _ in 0..=chance.below(5) {
-            words.push_str(WORDS[chance.below(6) as usize]);
+        for _ in 0..=dice.below(5) {
+            words.push_str(WORDS[dice.below(6) as usize]);
         }
         format!(
             "{}<MsgType><![CDATA[text]]></MsgType><Content><![CDATA[{} {words}]]></Content><MsgId>{}</MsgId></xml>",

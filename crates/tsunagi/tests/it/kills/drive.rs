@@ -23,6 +23,10 @@ pub(crate) fn openid(n: usize) -> String {
     format!("oAbCdEfGhIjKlMnOpQrStUvWx{n:03}")
 }
 
+/// How long a customer waits for an agent: more than the ten seconds in which WeChat offers a push, and what a gateway needs
+/// to be back.
+const ASKS_AGAIN: Duration = Duration::from_secs(30);
+
 /// Everybody. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct People {
@@ -119,8 +123,7 @@ impl People {
         let mut round = 0;
         while !enough.load(Ordering::Relaxed) {
             self.follow(&openid).await;
-            let question = self.say(&openid, &format!("q{round}")).await;
-            let (ghost, agent) = self.who_heard(&question).await;
+            let (ghost, agent) = self.get_through(&openid, &mut round).await;
             for _ in 0..=dice.below(20) {
                 if enough.load(Ordering::Relaxed) {
                     break;
@@ -155,6 +158,23 @@ impl People {
         let text = format!("[{} {what}]", &openid[25..]);
         self.control.say(&self.app_id, openid, &text).await.unwrap();
         text
+    }
+
+    /// The customer asks until an agent hears it; gives the ghost that said it, and the agent.
+    ///
+    /// WeChat gives up a push after three offers, and a gateway that may not take it (its disk is full) refuses all three.
+    /// Whoever gets no answer asks again; a push that was acknowledged and did not arrive is for the checker to find.
+    async fn get_through(&self, openid: &str, round: &mut u32) -> (String, String) {
+        let begun = Instant::now();
+        loop {
+            let question = self.say(openid, &format!("q{round}")).await;
+            let heard = || self.seen.lock().unwrap().heard.get(&question).cloned();
+            match tokio::time::timeout(ASKS_AGAIN, self.until(&question, heard)).await {
+                Ok(who) => return who,
+                Err(_) => assert!(begun.elapsed() < self.patience, "nobody saw {question}"),
+            }
+            *round += 1;
+        }
     }
 
     /// The agent writes when the gateway is there, and again if it died over it.

@@ -7,7 +7,8 @@
 use crate::dialect;
 use crate::ingest::{Arrival, Effect, Ingested, Work};
 use crate::lane::NewJob;
-use crate::sql::{Conn, Error, ROWS, Tx, bind_rows, column, json_rows};
+use crate::sql::{Conn, Error, Tx, column, json_rows, many};
+use crate::sqlite;
 use desk::{Direction, Millis};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -67,22 +68,16 @@ pub(crate) async fn insert_keys(tx: &mut Tx<'_>, arrivals: &[Arrival]) -> Result
     // One order of locking for all nodes.
     keys.sort_by(|a, b| a.dedup_key.cmp(&b.dedup_key));
     let inserted: Vec<(String,)> = match &mut tx.conn {
-        Conn::Sqlite(conn) => {
-            let mut inserted = Vec::with_capacity(keys.len());
-            for rows in keys.chunks(ROWS) {
-                let insert = bind_rows!(
-                    sqlx::query_as,
-                    dialect::INSERT_DEDUP.sqlite,
-                    rows,
-                    |a| a.dedup_key.as_str(),
-                    a.id.as_str(),
-                    a.received_at,
-                    a.reply.as_deref()
-                );
-                inserted.extend(insert.fetch_all(&mut **conn).await?);
-            }
-            inserted
-        }
+        Conn::Sqlite(conn) => many!(
+            conn,
+            (String,),
+            dialect::INSERT_DEDUP.sqlite,
+            keys,
+            |a| a.dedup_key.as_str(),
+            a.id.as_str(),
+            a.received_at,
+            a.reply.as_deref()
+        ),
         Conn::Postgres(conn) => {
             sqlx::query_as(dialect::INSERT_DEDUP.postgres)
                 .bind(column(&keys, |a| a.dedup_key.clone()))
@@ -195,25 +190,20 @@ async fn upsert_customers(
     idle: Millis,
 ) -> Result<HashMap<(String, String), (Option<String>, Millis)>, Error> {
     let rows: Vec<(String, String, Option<String>, Millis)> = match &mut tx.conn {
-        Conn::Sqlite(conn) => {
-            let mut all = Vec::with_capacity(heads.len());
-            for rows in heads.chunks(ROWS) {
-                // The newest of the run keeps the conversation alive.
-                let upsert = bind_rows!(
-                    sqlx::query_as,
-                    dialect::UPSERT_CUSTOMER.sqlite,
-                    rows,
-                    |(account, openid, run)| *account,
-                    *openid,
-                    run[0].subscribed(),
-                    run[0].candidate(),
-                    newest(run),
-                    said_at(run)
-                );
-                all.extend(upsert.bind(idle).fetch_all(&mut **conn).await?);
-            }
-            all
-        }
+        // The newest of the run keeps the conversation alive.
+        Conn::Sqlite(conn) => many!(
+            conn,
+            (String, String, Option<String>, Millis),
+            dialect::UPSERT_CUSTOMER.sqlite,
+            heads,
+            |(account, openid, run)| *account,
+            *openid,
+            run[0].subscribed(),
+            run[0].candidate(),
+            newest(run),
+            said_at(run);
+            idle
+        ),
         Conn::Postgres(conn) => {
             sqlx::query_as(dialect::UPSERT_CUSTOMER.postgres)
                 .bind(column(heads, |h| h.0.to_owned()))
@@ -264,7 +254,7 @@ async fn whose_ghosts(
     let rows: Vec<(String, String, String)> = match &mut tx.conn {
         Conn::Sqlite(conn) => {
             let ids = json_rows(ids.into_iter());
-            sqlx::query_as(dialect::SELECT_GHOSTS.sqlite).bind(ids).fetch_all(&mut **conn).await?
+            sqlite::query(dialect::SELECT_GHOSTS.sqlite).bind(ids).rows(conn)?
         }
         Conn::Postgres(conn) => {
             sqlx::query_as(dialect::SELECT_GHOSTS.postgres).bind(ids).fetch_all(&mut **conn).await?
@@ -285,21 +275,19 @@ pub(crate) async fn insert_inbox(
     let account = |arrival: &Arrival| account_of.get(arrival.id.as_str()).unwrap_or(&arrival.account).clone();
     match &mut tx.conn {
         Conn::Sqlite(conn) => {
-            for rows in fresh.chunks(ROWS) {
-                let insert = bind_rows!(
-                    sqlx::query,
-                    dialect::INSERT_INBOX.sqlite,
-                    rows,
-                    |a| a.id.as_str(),
-                    a.source.as_str(),
-                    account(a),
-                    a.kind,
-                    a.received_at,
-                    a.query.as_deref(),
-                    a.body.as_slice()
-                );
-                insert.execute(&mut **conn).await?;
-            }
+            many!(
+                conn,
+                (i64,),
+                dialect::INSERT_INBOX.sqlite,
+                fresh,
+                |a| a.id.as_str(),
+                a.source.as_str(),
+                account(a),
+                a.kind,
+                a.received_at,
+                a.query.as_deref(),
+                a.body.as_slice()
+            );
         }
         Conn::Postgres(conn) => {
             sqlx::query(dialect::INSERT_INBOX.postgres)
@@ -324,16 +312,14 @@ async fn set_replies(tx: &mut Tx<'_>, opened: &HashMap<String, Option<Vec<u8>>>)
     match &mut tx.conn {
         Conn::Sqlite(conn) => {
             let opened: Vec<_> = opened.iter().collect();
-            for rows in opened.chunks(ROWS) {
-                let set = bind_rows!(
-                    sqlx::query,
-                    dialect::SET_REPLY.sqlite,
-                    rows,
-                    |(key, reply)| key.as_str(),
-                    reply.as_deref()
-                );
-                set.execute(&mut **conn).await?;
-            }
+            many!(
+                conn,
+                (i64,),
+                dialect::SET_REPLY.sqlite,
+                opened,
+                |(key, reply)| key.as_str(),
+                reply.as_deref()
+            );
         }
         Conn::Postgres(conn) => {
             let (keys, replies): (Vec<_>, Vec<_>) = opened.clone().into_iter().unzip();
@@ -362,7 +348,7 @@ async fn answers(
         let rows: Vec<(String, Option<Vec<u8>>)> = match &mut tx.conn {
             Conn::Sqlite(conn) => {
                 let keys = json_rows(repeats.into_iter());
-                sqlx::query_as(dialect::SELECT_DEDUP.sqlite).bind(keys).fetch_all(&mut **conn).await?
+                sqlite::query(dialect::SELECT_DEDUP.sqlite).bind(keys).rows(conn)?
             }
             Conn::Postgres(conn) => {
                 sqlx::query_as(dialect::SELECT_DEDUP.postgres).bind(repeats).fetch_all(&mut **conn).await?

@@ -6,8 +6,10 @@ use crate::dialect;
 use crate::lane::Lane;
 use crate::open::{Pool, Store};
 use crate::sql::{Conn, Error, Tx, execute, json_rows, row, rows};
+use crate::sqlite::{self, Sqlite};
 use desk::Millis;
-use sqlx::Connection;
+use rusqlite::OpenFlags;
+use std::path::Path;
 use std::time::Duration;
 
 /// Every table with rows of one customer, and the statement that removes them ($1 account, $2 openid), in the order in
@@ -202,25 +204,29 @@ impl Store {
     /// Sees to it that no page of the file, and no page of its log, keeps what was removed.
     pub async fn compact(&self, beside_a_gateway: bool) -> Result<Compacted, Error> {
         let Pool::Sqlite { readers, .. } = &self.pool else { return Ok(Compacted::ByTheServer) };
-        let options = readers.connect_options().as_ref().clone().read_only(false).pragma("query_only", "OFF");
-        let size = std::fs::metadata(options.get_filename()).map_or(0, |file| file.len());
-        let mut conn = sqlx::SqliteConnection::connect_with(&options).await?;
-        let whole = !beside_a_gateway || size <= COMPACTED_BESIDE;
-        if whole {
-            sqlx::query("VACUUM").execute(&mut conn).await?;
-        }
-        // Readers may be in the way for a moment.
-        for _ in 0..40 {
-            let (busy, ..): (i64, i64, i64) =
-                sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut conn).await?;
-            if busy == 0 {
-                conn.close().await?;
-                return Ok(if whole { Compacted::Whole } else { Compacted::Overwritten });
-            }
-            tokio::time::sleep(Duration::from_millis(250)).await;
-        }
-        Err(Error::Overloaded)
+        let path = readers.path();
+        let compacted = tokio::task::spawn_blocking(move || compact(&path, beside_a_gateway)).await;
+        compacted.map_err(|_| Error::Closed)?
     }
+}
+
+fn compact(path: &Path, beside_a_gateway: bool) -> Result<Compacted, Error> {
+    let size = std::fs::metadata(path).map_or(0, |file| file.len());
+    let sqlite = Sqlite::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, &[])?;
+    let whole = !beside_a_gateway || size <= COMPACTED_BESIDE;
+    if whole {
+        sqlite.run("VACUUM")?;
+    }
+    // Readers may be in the way for a moment.
+    for _ in 0..40 {
+        let found = sqlite::query("PRAGMA wal_checkpoint(TRUNCATE)").row::<(i64, i64, i64)>(&sqlite)?;
+        if found.is_some_and(|(busy, ..)| busy == 0) {
+            sqlite.close()?;
+            return Ok(if whole { Compacted::Whole } else { Compacted::Overwritten });
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    Err(Error::Overloaded)
 }
 
 impl Tx<'_> {
@@ -357,11 +363,7 @@ impl Tx<'_> {
 
     async fn remove_all(&mut self, text: crate::sql::Text, ids: &[String]) -> Result<u64, Error> {
         let done = match &mut self.conn {
-            Conn::Sqlite(conn) => sqlx::query(text.sqlite)
-                .bind(json_rows(ids.iter()))
-                .execute(&mut **conn)
-                .await?
-                .rows_affected(),
+            Conn::Sqlite(conn) => sqlite::query(text.sqlite).bind(json_rows(ids.iter())).execute(conn)?,
             Conn::Postgres(conn) => {
                 sqlx::query(text.postgres).bind(ids.to_vec()).execute(&mut **conn).await?.rows_affected()
             }

@@ -7,6 +7,7 @@ use crate::dialect;
 use crate::ghost::GhostState;
 use crate::open::Store;
 use crate::sql::{Conn, Error, Tx, column, execute, json_rows, row};
+use crate::sqlite;
 use desk::Millis;
 use std::collections::HashSet;
 
@@ -92,11 +93,7 @@ impl Store {
                 match &mut tx.conn {
                     Conn::Sqlite(conn) => {
                         let ids = json_rows(user_ids.iter());
-                        sqlx::query(dialect::GHOSTS_LIVE.sqlite)
-                            .bind(ids)
-                            .bind(now)
-                            .execute(&mut **conn)
-                            .await?;
+                        sqlite::query(dialect::GHOSTS_LIVE.sqlite).bind(ids).bind(now).execute(conn)?;
                     }
                     Conn::Postgres(conn) => {
                         let live = sqlx::query(dialect::GHOSTS_LIVE.postgres).bind(user_ids).bind(now);
@@ -221,10 +218,8 @@ async fn followers(
     let found: Vec<Row> = match &mut tx.conn {
         Conn::Sqlite(conn) => {
             let rows = json_rows(openids.iter());
-            let add = sqlx::query(dialect::ADD_FOLLOWERS.sqlite).bind(&rows).bind(account).bind(now);
-            add.execute(&mut **conn).await?;
-            let select = sqlx::query_as(dialect::SELECT_FOLLOWERS.sqlite).bind(&rows).bind(account);
-            select.fetch_all(&mut **conn).await?
+            sqlite::query(dialect::ADD_FOLLOWERS.sqlite).bind(&rows).bind(account).bind(now).execute(conn)?;
+            sqlite::query(dialect::SELECT_FOLLOWERS.sqlite).bind(&rows).bind(account).rows(conn)?
         }
         Conn::Postgres(conn) => {
             let add = sqlx::query(dialect::ADD_FOLLOWERS.postgres).bind(openids).bind(account).bind(now);
@@ -265,8 +260,7 @@ async fn plan_ghosts(
         Conn::Sqlite(conn) => {
             let rows =
                 json_rows(all.iter().map(|(openid, generation, names)| (openid, generation, first(names))));
-            let plan = sqlx::query_as(dialect::PLAN_GHOSTS.sqlite).bind(rows).bind(account).bind(now);
-            plan.fetch_all(&mut **conn).await?
+            sqlite::query(dialect::PLAN_GHOSTS.sqlite).bind(rows).bind(account).bind(now).rows(conn)?
         }
         Conn::Postgres(conn) => {
             let plan = sqlx::query_as(dialect::PLAN_GHOSTS.postgres)
@@ -283,11 +277,7 @@ async fn plan_ghosts(
     match &mut tx.conn {
         Conn::Sqlite(conn) => {
             let rows = json_rows(new.iter().map(|(openid, generation, _)| (openid, generation)));
-            sqlx::query(dialect::SET_GENERATIONS.sqlite)
-                .bind(rows)
-                .bind(account)
-                .execute(&mut **conn)
-                .await?;
+            sqlite::query(dialect::SET_GENERATIONS.sqlite).bind(rows).bind(account).execute(conn)?;
         }
         Conn::Postgres(conn) => {
             let set = sqlx::query(dialect::SET_GENERATIONS.postgres)

@@ -6,7 +6,7 @@
 
 use crate::batch::store;
 use crate::open::{Options, Pool};
-use crate::sql::Error;
+use crate::sql::{Error, Failure};
 use crate::{ConversationId, InboxId, Source};
 use desk::Millis;
 use std::collections::VecDeque;
@@ -270,7 +270,8 @@ fn cut(waiting: Vec<Waiting>) -> Vec<Batch> {
 fn may_be_one_row(error: &Error) -> bool {
     match error {
         Error::Database(error) => {
-            matches!(**error, sqlx::Error::Database(_) | sqlx::Error::Encode(_) | sqlx::Error::Protocol(_))
+            use sqlx::Error::{Database, Encode, Protocol};
+            matches!(**error, Failure::Sqlite(_) | Failure::Postgres(Database(_) | Encode(_) | Protocol(_)))
         }
         Error::Unknown(_) => true,
         _ => false,

@@ -3,9 +3,11 @@
 
 use crate::migrate;
 use crate::open::{SQLITE_NEEDED, lock_path, sqlite_path, version_number};
+use crate::sql::{Error, Failure};
+use crate::sqlite::{Sqlite, query};
+use rusqlite::{ErrorCode, OpenFlags};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection};
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::str::FromStr;
@@ -93,7 +95,7 @@ async fn inspect_sqlite(path: &Path) -> Result<Inspection, Trouble> {
     if path.is_dir() {
         return Err(Trouble::NoFile(format!("{} is a folder, not a file", path.display())));
     }
-    let version = sqlite_version().await?;
+    let version = rusqlite::version().to_owned();
     let mut found = Inspection {
         engine: "sqlite",
         new_enough: version_number(&version) >= SQLITE_NEEDED,
@@ -105,58 +107,47 @@ async fn inspect_sqlite(path: &Path) -> Result<Inspection, Trouble> {
         read_only: unwritable(folder),
         settings: Vec::new(),
     };
-    if path.exists() {
-        look_into_sqlite(path, &mut found).await?;
+    if !path.exists() {
+        return Ok(found);
     }
-    Ok(found)
+    let file = path.to_owned();
+    let look = tokio::task::spawn_blocking(move || match look_into_sqlite(&file, &mut found) {
+        Ok(()) => Ok(found),
+        Err(error) => Err(trouble(&file, &error)),
+    });
+    let silent = || Trouble::Other("the file does not answer".into());
+    tokio::time::timeout(LIMIT, look).await.map_err(|_| silent())?.map_err(|_| silent())?
 }
 
-async fn look_into_sqlite(path: &Path, found: &mut Inspection) -> Result<(), Trouble> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(false)
-        .busy_timeout(Duration::from_secs(3))
-        .log_slow_statements(tracing::log::LevelFilter::Off, Duration::ZERO);
-    let look = async {
-        let mut conn = options.connect().await?;
-        let (mode,): (String,) = sqlx::query_as("PRAGMA journal_mode").fetch_one(&mut conn).await?;
-        found.settings.push(("journal_mode".into(), mode));
-        let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'meta'";
-        let ours: Option<(String,)> = sqlx::query_as(tables).fetch_optional(&mut conn).await?;
-        if ours.is_some() {
-            found.schema = schema(
-                sqlx::query_as("SELECT value FROM meta WHERE key = 'schema'")
-                    .fetch_optional(&mut conn)
-                    .await?,
-            );
-        }
-        if found.read_only.is_none() {
-            // Takes the writer's place for a moment and gives it back: nothing is written.
-            let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut conn).await;
-            found.read_only = begun.err().map(|error| error.to_string());
-            let _ = sqlx::query("ROLLBACK").execute(&mut conn).await;
-        }
-        conn.close().await
-    };
-    tokio::time::timeout(LIMIT, look)
-        .await
-        .map_err(|_| Trouble::Other("the file does not answer".into()))?
-        .map_err(|error: sqlx::Error| match error.as_database_error().and_then(|e| e.code()).as_deref() {
-            // SQLITE_NOTADB
-            Some("26") => Trouble::NotADatabase,
-            Some("14") => Trouble::NoFile(format!("{} cannot be opened", path.display())),
-            _ => Trouble::Other(error.to_string()),
-        })
+fn look_into_sqlite(path: &Path, found: &mut Inspection) -> Result<(), Error> {
+    let sqlite = Sqlite::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, &[("busy_timeout", "3000")])?;
+    let word = |question: &'static str| query(question).row::<(String,)>(&sqlite);
+    let mode = word("PRAGMA journal_mode")?;
+    found.settings.extend(mode.map(|(mode,)| ("journal_mode".into(), mode)));
+    if word("SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'meta'")?.is_some() {
+        found.schema = schema(word("SELECT value FROM meta WHERE key = 'schema'")?);
+    }
+    if found.read_only.is_none() {
+        // Takes the writer's place for a moment and gives it back: nothing is written.
+        found.read_only = sqlite.run("BEGIN IMMEDIATE").err().map(|error| error.to_string());
+        let _ = sqlite.run("ROLLBACK");
+    }
+    Ok(sqlite.close()?)
 }
 
-async fn sqlite_version() -> Result<String, Trouble> {
-    let version = async {
-        let mut conn = SqliteConnection::connect("sqlite::memory:").await?;
-        sqlx::query_as("SELECT sqlite_version()").fetch_one(&mut conn).await
+fn trouble(path: &Path, error: &Error) -> Trouble {
+    let code = match error {
+        Error::Database(failure) => match &**failure {
+            Failure::Sqlite(error) => error.sqlite_error_code(),
+            Failure::Postgres(_) => None,
+        },
+        _ => None,
     };
-    let (version,): (String,) =
-        version.await.map_err(|error: sqlx::Error| Trouble::Other(error.to_string()))?;
-    Ok(version)
+    match code {
+        Some(ErrorCode::NotADatabase) => Trouble::NotADatabase,
+        Some(ErrorCode::CannotOpen) => Trouble::NoFile(format!("{} cannot be opened", path.display())),
+        _ => Trouble::Other(error.to_string()),
+    }
 }
 
 /// Whether a gateway holds the lock beside the file.

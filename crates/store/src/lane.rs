@@ -12,7 +12,8 @@
 
 use crate::dialect;
 use crate::open::Store;
-use crate::sql::{Conn, Error, ROWS, Tx, bind_rows, column, execute, json_rows, row, rows};
+use crate::sql::{Conn, Error, Tx, many, column, execute, json_rows, row, rows};
+use crate::sqlite;
 use desk::{Direction, Millis};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -234,23 +235,17 @@ impl Tx<'_> {
         // In the order of their keys, so that two transactions never wait for each other.
         let lanes: Vec<(String, Vec<&NewJob>)> = lanes.into_iter().collect();
         let tails: Vec<(String, i64)> = match &mut self.conn {
-            Conn::Sqlite(conn) => {
-                let mut tails = Vec::with_capacity(lanes.len());
-                for rows in lanes.chunks(ROWS) {
-                    let extend = bind_rows!(
-                        sqlx::query_as,
-                        dialect::EXTEND_LANES.sqlite,
-                        rows,
-                        |(id, jobs)| id.as_str(),
-                        jobs[0].account.as_str(),
-                        jobs[0].openid.as_str(),
-                        jobs[0].direction.as_str(),
-                        jobs.len() as i64
-                    );
-                    tails.extend(extend.fetch_all(&mut **conn).await?);
-                }
-                tails
-            }
+            Conn::Sqlite(conn) => many!(
+                conn,
+                (String, i64),
+                dialect::EXTEND_LANES.sqlite,
+                lanes,
+                |(id, jobs)| id.as_str(),
+                jobs[0].account.as_str(),
+                jobs[0].openid.as_str(),
+                jobs[0].direction.as_str(),
+                jobs.len() as i64
+            ),
             Conn::Postgres(conn) => {
                 sqlx::query_as(dialect::EXTEND_LANES.postgres)
                     .bind(column(&lanes, |lane| lane.0.clone()))
@@ -271,21 +266,19 @@ impl Tx<'_> {
         }
         match &mut self.conn {
             Conn::Sqlite(conn) => {
-                for rows in placed.chunks(ROWS) {
-                    let insert = bind_rows!(
-                        sqlx::query,
-                        dialect::INSERT_JOBS.sqlite,
-                        rows,
-                        |(id, at, job)| *id,
-                        *at,
-                        job.kind,
-                        job.subject.as_str(),
-                        job.note.as_deref(),
-                        job.since,
-                        job.trace.as_deref()
-                    );
-                    insert.execute(&mut **conn).await?;
-                }
+                many!(
+                    conn,
+                    (i64,),
+                    dialect::INSERT_JOBS.sqlite,
+                    placed,
+                    |(id, at, job)| *id,
+                    *at,
+                    job.kind,
+                    job.subject.as_str(),
+                    job.note.as_deref(),
+                    job.since,
+                    job.trace.as_deref()
+                );
             }
             Conn::Postgres(conn) => {
                 sqlx::query(dialect::INSERT_JOBS.postgres)
@@ -393,11 +386,9 @@ impl Tx<'_> {
     /// Makes these lanes ready at once that were put off: what they wait for is there again. Gives how many.
     pub async fn wake_these(&mut self, lanes: &[String]) -> Result<u64, Error> {
         let done = match &mut self.conn {
-            Conn::Sqlite(conn) => sqlx::query(dialect::WAKE_LANES.sqlite)
-                .bind(json_rows(lanes.iter()))
-                .execute(&mut **conn)
-                .await?
-                .rows_affected(),
+            Conn::Sqlite(conn) => {
+                sqlite::query(dialect::WAKE_LANES.sqlite).bind(json_rows(lanes.iter())).execute(conn)?
+            }
             Conn::Postgres(conn) => sqlx::query(dialect::WAKE_LANES.postgres)
                 .bind(lanes.to_vec())
                 .execute(&mut **conn)

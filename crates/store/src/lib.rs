@@ -3,8 +3,8 @@
 //! Start with `ingest.rs` and `batch.rs` (webhooks become durable) and `lane.rs` (work is claimed, fenced and released).
 //! `customer.rs`, `ghost.rs`, `conversation.rs`, `message.rs`, `mailbox.rs`, `slot.rs`, `token.rs`, `bucket.rs`
 //! and `pause.rs` are one table family each.
-//! `sql.rs` joins the two drivers, `dialect.rs` holds every place where the engines differ, `writer.rs` the
-//! group commit. What the rows mean is decided in `desk` and `bridge`, not here.
+//! `sql.rs` joins the two drivers, `sqlite.rs` is one of them, `dialect.rs` holds every place where the engines differ,
+//! `writer.rs` the group commit. What the rows mean is decided in `desk` and `bridge`, not here.
 
 mod batch;
 mod bucket;
@@ -33,6 +33,7 @@ mod reconcile;
 mod replay;
 mod slot;
 mod sql;
+mod sqlite;
 mod token;
 mod vitals;
 mod waiting;
@@ -61,7 +62,7 @@ pub use purge::{Mark, Swept};
 pub use reconcile::{Chat, Said, Since};
 pub use replay::Replayed;
 pub use slot::{ATTEMPTS, DueSlot, Slot};
-pub use sql::{Error, Tx};
+pub use sql::{Error, Failure, Tx};
 pub use token::StoredToken;
 pub use vitals::{LANES_COUNTED, Queued, Vitals};
 pub use waiting::{Counts, Ended, Unreadable, Waiting};

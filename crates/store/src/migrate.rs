@@ -2,7 +2,6 @@
 
 use crate::dialect;
 use crate::sql::{Conn, Error, Tx, execute, row};
-use sqlx::AssertSqlSafe;
 
 const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../migrations/0001_spine.sql")),
@@ -35,7 +34,7 @@ pub(crate) async fn migrate(tx: &mut Tx<'_>) -> Result<(), Error> {
         match &mut tx.conn {
             Conn::Sqlite(conn) => {
                 let text = text.replace(dialect::BYTES_IN_MIGRATIONS.0, dialect::BYTES_IN_MIGRATIONS.1);
-                sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **conn).await?;
+                conn.script(&text)?;
             }
             Conn::Postgres(conn) => {
                 sqlx::raw_sql(*text).execute(&mut **conn).await?;

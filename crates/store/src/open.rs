@@ -4,12 +4,13 @@ use crate::ingest::{Arrival, Ingested, Ingestion};
 use crate::lent::{self, Lent};
 use crate::migrate;
 use crate::sql::{Conn, Error, Tx};
+use crate::sqlite::{Readers, Sqlite};
 use crate::writer::Writer;
 use desk::{Clock, Entropy, Millis};
 use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, PgPool, SqlitePool};
+use rusqlite::OpenFlags;
+use sqlx::{Connection, PgPool};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -61,7 +62,7 @@ pub struct Store {
 
 #[derive(Clone)]
 pub(crate) enum Pool {
-    Sqlite { readers: SqlitePool, writer: Writer },
+    Sqlite { readers: Readers, writer: Writer },
     Postgres(PgPool),
 }
 
@@ -135,13 +136,11 @@ impl Store {
     /// What `work` gave.
     pub async fn read<T, F>(&self, work: F) -> Result<T, Error>
     where
-        F: for<'a> FnOnce(&'a mut Tx<'a>) -> BoxFuture<'a, Result<T, Error>>,
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx<'a>) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
     {
         match &self.pool {
-            Pool::Sqlite { readers, .. } => {
-                let mut conn = readers.acquire().await?;
-                work(&mut Tx { conn: Conn::Sqlite(&mut conn) }).await
-            }
+            Pool::Sqlite { readers, .. } => readers.read(work).await,
             Pool::Postgres(pool) => {
                 let mut lent = Lent::from(pool).await?;
                 let done = async { work(&mut Tx { conn: Conn::Postgres(lent.conn()) }).await };
@@ -247,49 +246,37 @@ impl Pool {
 /// The writer's page cache, in KiB with a minus sign: the rows of some hundred thousand customers. With SQLite's own 2 MiB most
 /// pages were read again for every batch.
 const CACHE_KIB: &str = "-16384";
-/// Statements that stay prepared: those of a batch in nine sizes each, and all others.
-const STATEMENTS: usize = 400;
 /// Pages of the log before they are moved into the file: 8 MiB. What is written often is moved once in that time; with more,
 /// the commit that has to wait for it would wait for longer.
 const LOG_PAGES: &str = "2048";
 
 async fn open_sqlite(path: &Path, options: &Options) -> Result<Pool, Error> {
-    let synchronous =
-        if crate::faults::sabotaged("sync-off") { SqliteSynchronous::Off } else { SqliteSynchronous::Full };
-    let base = SqliteConnectOptions::new()
-        .filename(path)
-        .busy_timeout(Duration::from_secs(5))
-        .log_slow_statements(tracing::log::LevelFilter::Off, Duration::ZERO)
-        .foreign_keys(true);
-    let one = base
-        .clone()
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(synchronous)
-        .pragma("cache_size", CACHE_KIB)
-        .pragma("wal_autocheckpoint", LOG_PAGES)
-        // What a statement would need to be taken back stays in memory, and is not written a second time.
-        .pragma("temp_store", "MEMORY")
-        .statement_cache_capacity(STATEMENTS)
-        // What is removed is overwritten: people's words do not linger in pages that are free.
-        .pragma("secure_delete", "ON");
-    let writer = SqlitePoolOptions::new()
-        .max_connections(1)
-        // A ping cannot tell more about a file than the next statement does.
-        .test_before_acquire(false)
-        .max_lifetime(None)
-        .idle_timeout(None)
-        .connect_with(one)
-        .await
-        .map_err(|error| Error::Setup(format!("{} cannot be opened: {error}", path.display())))?;
-    let (version,): (String,) = sqlx::query_as("SELECT sqlite_version()").fetch_one(&writer).await?;
-    if version_number(&version) < SQLITE_NEEDED {
+    let version = rusqlite::version();
+    if version_number(version) < SQLITE_NEEDED {
         return Err(Error::Setup(format!("SQLite {version} is too old, 3.51.3 is needed")));
     }
-    let readers = SqlitePoolOptions::new()
-        .max_connections(options.connections)
-        .connect_lazy_with(base.read_only(true).pragma("query_only", "ON"));
-    Ok(Pool::Sqlite { readers, writer: Writer::start(writer) })
+    let synchronous = if crate::faults::sabotaged("sync-off") { "OFF" } else { "FULL" };
+    let file = path.to_owned();
+    let open = move || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let pragmas = [
+            ("journal_mode", "WAL"),
+            ("synchronous", synchronous),
+            ("foreign_keys", "ON"),
+            ("cache_size", CACHE_KIB),
+            ("wal_autocheckpoint", LOG_PAGES),
+            // What a statement would need to be taken back stays in memory, and is not written a second time.
+            ("temp_store", "MEMORY"),
+            // What is removed is overwritten: people's words do not linger in pages that are free.
+            ("secure_delete", "ON"),
+        ];
+        Ok(Sqlite::open(&file, flags, &pragmas)?)
+    };
+    let writer = Writer::start(Box::new(open)).await.map_err(|error| match error {
+        Error::Database(error) => Error::Setup(format!("{} cannot be opened: {error}", path.display())),
+        error => error,
+    })?;
+    Ok(Pool::Sqlite { readers: Readers::new(path, options.connections), writer })
 }
 
 async fn open_postgres(url: &str, options: &Options) -> Result<Pool, Error> {

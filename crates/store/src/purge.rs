@@ -8,6 +8,7 @@
 use crate::dialect::{self, Old};
 use crate::open::Store;
 use crate::sql::{Conn, Error, Text, Tx, json_rows, row, rows};
+use crate::sqlite;
 use desk::Millis;
 
 /// Where a sweep stands: everything up to this row has been looked at.
@@ -133,7 +134,7 @@ impl Tx<'_> {
         let found: Vec<(String,)> = match &mut self.conn {
             Conn::Sqlite(conn) => {
                 let ids = json_rows(ids.into_iter());
-                sqlx::query_as(text.sqlite).bind(ids).bind(number).fetch_all(&mut **conn).await?
+                sqlite::query(text.sqlite).bind(ids).bind(number).rows(conn)?
             }
             Conn::Postgres(conn) => {
                 sqlx::query_as(text.postgres).bind(ids).bind(number).fetch_all(&mut **conn).await?

@@ -3,8 +3,9 @@
 //! A statement is a `&'static str` that both engines take, or a [`Text`] from `dialect.rs` with one form
 //! for each. Placeholders are `$1`, `$2`, …
 
+use crate::sqlite::Sqlite;
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
+use sqlx::PgConnection;
 use std::sync::Arc;
 
 /// What can go wrong in the store.
@@ -12,7 +13,7 @@ use std::sync::Arc;
 pub enum Error {
     /// The database did not take a statement or a commit, or cannot be reached.
     #[error("the database failed: {0}")]
-    Database(#[from] Arc<sqlx::Error>),
+    Database(#[from] Arc<Failure>),
     /// The lane was taken over by somebody else; nothing of this transaction was kept.
     #[error("the lane is held by somebody else now")]
     LeaseLost,
@@ -30,9 +31,25 @@ pub enum Error {
     Setup(String),
 }
 
+/// What a driver says.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub enum Failure {
+    /// Of SQLite.
+    Sqlite(#[from] rusqlite::Error),
+    /// Of PostgreSQL.
+    Postgres(#[from] sqlx::Error),
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Error::Database(Arc::new(error.into()))
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        Error::Database(Arc::new(error))
+        Error::Database(Arc::new(error.into()))
     }
 }
 
@@ -51,7 +68,7 @@ impl From<&'static str> for Text {
 
 /// A connection of either engine.
 pub(crate) enum Conn<'c> {
-    Sqlite(&'c mut SqliteConnection),
+    Sqlite(&'c mut Sqlite),
     Postgres(&'c mut PgConnection),
 }
 
@@ -81,32 +98,32 @@ pub(crate) const ROWS: usize = 256;
 
 /// A statement of SQLite with parameters for so many rows where it says ROWS, and for the one after them where it says LAST.
 /// Gives for how many rows there is room: of few sizes, so that each text is prepared once. What has no row is null.
-pub(crate) fn with_rows(
-    template: &'static str,
-    columns: usize,
-    rows: usize,
-) -> (AssertSqlSafe<String>, usize) {
+pub(crate) fn with_rows(template: &'static str, columns: usize, rows: usize) -> (String, usize) {
     let room = rows.next_power_of_two();
     let row = format!("({})", vec!["?"; columns].join(","));
     let values = format!("(VALUES {})", vec![row.as_str(); room].join(","));
     let text = template.replace("ROWS", &values).replace("LAST", &format!("?{}", columns * room + 1));
-    (AssertSqlSafe(text), room)
+    (text, room)
 }
 
-/// Binds so many columns of each row to one of SQLite's statements, whose text is made for them. (As one parameter in JSON,
-/// SQLite would read each row again for each of its columns.)
-macro_rules! bind_rows {
-    ($query:path, $template:expr, $rows:expr, |$row:pat_param| $($value:expr),+ $(,)?) => {{
+/// Runs one of SQLite's statements, whose text is made for them, on so many columns of each row, and on one more value for all;
+/// gives the rows that it answers. (As one parameter in JSON, SQLite would read each row again for each of its columns.)
+macro_rules! many {
+    ($conn:expr, $row:ty, $template:expr, $rows:expr, |$each:pat_param| $($value:expr),+ $(; $last:expr)? $(,)?) => {{
         let columns = [$(stringify!($value)),+].len();
-        let (text, room) = $crate::sql::with_rows($template, columns, $rows.len());
-        let mut query = $query(text);
-        for $row in $rows {
-            query = query$(.bind($value))+;
+        let mut answered: Vec<$row> = Vec::new();
+        for rows in $rows.chunks($crate::sql::ROWS) {
+            let (text, room) = $crate::sql::with_rows($template, columns, rows.len());
+            let mut query = $crate::sqlite::query(text);
+            for $each in rows {
+                query = query$(.bind($value))+;
+            }
+            for _ in columns * rows.len()..columns * room {
+                query = query.bind(None::<i64>);
+            }
+            answered.extend(query$(.bind($last))?.rows::<$row>($conn)?);
         }
-        for _ in columns * $rows.len()..columns * room {
-            query = query.bind(None::<i64>);
-        }
-        query
+        answered
     }};
 }
 
@@ -127,10 +144,12 @@ macro_rules! execute {
     ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => {{
         let text = $crate::sql::Text::from($sql);
         match &mut $tx.conn {
-            $crate::sql::Conn::Sqlite(conn) =>
-                sqlx::query(text.sqlite)$(.bind($arg))*.execute(&mut **conn).await.map(|done| done.rows_affected()),
-            $crate::sql::Conn::Postgres(conn) =>
-                sqlx::query(text.postgres)$(.bind($arg))*.execute(&mut **conn).await.map(|done| done.rows_affected()),
+            $crate::sql::Conn::Sqlite(conn) => $crate::sqlite::query(text.sqlite)$(.bind($arg))*.execute(conn),
+            $crate::sql::Conn::Postgres(conn) => sqlx::query(text.postgres)$(.bind($arg))*
+                .execute(&mut **conn)
+                .await
+                .map(|done| done.rows_affected())
+                .map_err($crate::sql::Error::from),
         }
     }};
 }
@@ -140,10 +159,11 @@ macro_rules! rows {
     ($tx:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {{
         let text = $crate::sql::Text::from($sql);
         match &mut $tx.conn {
-            $crate::sql::Conn::Sqlite(conn) =>
-                sqlx::query_as::<_, $row>(text.sqlite)$(.bind($arg))*.fetch_all(&mut **conn).await,
-            $crate::sql::Conn::Postgres(conn) =>
-                sqlx::query_as::<_, $row>(text.postgres)$(.bind($arg))*.fetch_all(&mut **conn).await,
+            $crate::sql::Conn::Sqlite(conn) => $crate::sqlite::query(text.sqlite)$(.bind($arg))*.rows::<$row>(conn),
+            $crate::sql::Conn::Postgres(conn) => sqlx::query_as::<_, $row>(text.postgres)$(.bind($arg))*
+                .fetch_all(&mut **conn)
+                .await
+                .map_err($crate::sql::Error::from),
         }
     }};
 }
@@ -153,12 +173,13 @@ macro_rules! row {
     ($tx:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {{
         let text = $crate::sql::Text::from($sql);
         match &mut $tx.conn {
-            $crate::sql::Conn::Sqlite(conn) =>
-                sqlx::query_as::<_, $row>(text.sqlite)$(.bind($arg))*.fetch_optional(&mut **conn).await,
-            $crate::sql::Conn::Postgres(conn) =>
-                sqlx::query_as::<_, $row>(text.postgres)$(.bind($arg))*.fetch_optional(&mut **conn).await,
+            $crate::sql::Conn::Sqlite(conn) => $crate::sqlite::query(text.sqlite)$(.bind($arg))*.row::<$row>(conn),
+            $crate::sql::Conn::Postgres(conn) => sqlx::query_as::<_, $row>(text.postgres)$(.bind($arg))*
+                .fetch_optional(&mut **conn)
+                .await
+                .map_err($crate::sql::Error::from),
         }
     }};
 }
 
-pub(crate) use {bind_rows, execute, row, rows};
+pub(crate) use {execute, many, row, rows};

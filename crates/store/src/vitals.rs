@@ -101,7 +101,7 @@ impl Store {
 
     fn file_sizes(&self) -> Option<(u64, u64)> {
         let Pool::Sqlite { readers, .. } = &self.pool else { return None };
-        let file = readers.connect_options().get_filename().to_owned();
+        let file = readers.path();
         let mut log = file.clone().into_os_string();
         log.push("-wal");
         let size = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |found| found.len());

@@ -125,7 +125,7 @@ impl Store {
     /// The mark's file.
     fn mark_path(&self) -> Option<PathBuf> {
         let Pool::Sqlite { readers, .. } = &self.pool else { return None };
-        let file = readers.connect_options().get_filename().to_owned();
+        let file = readers.path();
         let mut name = std::fs::canonicalize(&file).unwrap_or(file).into_os_string();
         name.push(".mark");
         Some(name.into())

@@ -89,6 +89,7 @@ impl Bridge {
                     conversation: Some(&conversation),
                     author: None,
                     source_key: None,
+                    said: None,
                     inbox: Some(&job.subject),
                     created_at: now,
                 })

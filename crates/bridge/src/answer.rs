@@ -12,7 +12,7 @@ use crate::media::wanted;
 use crate::token::Trouble;
 use crate::window::{Known, Learned};
 use crate::worker::{Held, Step};
-use crate::{Account, Bridge, notice, window};
+use crate::{Account, Bridge, notice, recall, window};
 use desk::delivery::{Past, after_answer};
 use desk::mailbox::Parked;
 use desk::words::{Notice, excerpt};
@@ -40,7 +40,11 @@ impl Bridge {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
             return self.put_off(held, &job, NOT_SERVED).await;
         };
-        let parts = self.parts(&job).await?;
+        let message = job.subject.clone();
+        let known = self.inner.store.read(move |tx| {
+            Box::pin(async move { Ok((tx.deliveries(&message).await?, tx.restored_at().await?)) })
+        });
+        let (parts, restored_at) = known.await?;
         // An agent's links may be good for a short time: all files of the message come first.
         if let Some((part, media)) = parts.iter().find_map(|part| Some((part, wanted(part)?))) {
             return self.fetch_for_wechat(held, job, &account, part, media).await;
@@ -48,7 +52,6 @@ impl Bridge {
         let Some((delivery, cost)) = self.next_part(&job, parts).await? else {
             return self.finish(held, &job).await;
         };
-        let restored_at = self.inner.store.read(|tx| Box::pin(async move { tx.restored_at().await })).await?;
         match delivery.state {
             // It waited in a backup that was restored since; it may have gone out after the backup was made.
             DeliveryState::Waiting if delivery.changed_at < restored_at => {
@@ -111,14 +114,21 @@ impl Bridge {
         cost: u32,
     ) -> Result<Step, Error> {
         let (id, openid) = (account.id.clone(), held.lane.openid.clone());
-        let customer =
-            self.inner.store.read(move |tx| Box::pin(async move { tx.customer(&id, &openid).await })).await?;
+        let (message, app) = (job.subject.clone(), self.inner.im.sdk_app_id());
+        let standing = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                let customer = tx.customer(&id, &openid).await?;
+                let recalled = recall::is_recalled(tx, app, &message).await?;
+                Ok((customer, recalled, tx.has_parked(&id, &openid).await?))
+            })
+        });
+        let (customer, recalled, older) = standing.await?;
         if customer.is_some_and(|customer| !customer.subscribed) {
             return self
                 .conclude(held, job, account, delivery, Next::Failed(Reason::Unsubscribed), "unfollowed")
                 .await;
         }
-        if self.is_recalled(&held.lane, &job).await? {
+        if recalled {
             return self
                 .conclude(held, job, account, delivery, Next::Failed(Reason::Recalled), "recalled")
                 .await;
@@ -130,7 +140,7 @@ impl Bridge {
             let next = Next::Failed(Reason::Unreachable);
             return self.conclude(held, job, account, delivery, next, "out of patience").await;
         }
-        if let Some(why) = self.must_wait(held, &job, account).await? {
+        if let Some(why) = self.must_wait(&job, account, older).await? {
             return self.park(held, job, account, delivery, why).await;
         }
         // What rested for longer than its patience is tried once more when the rest is over.
@@ -169,16 +179,8 @@ impl Bridge {
         held.before_call(self).await?;
         faults::point("answer.before_attempt");
         let attempt = AttemptId::new(&self.inner.clock, &self.inner.entropy);
-        let (lane, id, now) = (held.lane.clone(), delivery.id.clone(), self.inner.clock.now());
-        self.inner
-            .store
-            .write(move |tx| {
-                Box::pin(async move {
-                    tx.fence(&lane).await?;
-                    tx.begin_attempt(&attempt, &id, lane.epoch, now).await
-                })
-            })
-            .await?;
+        let now = self.inner.clock.now();
+        self.inner.store.begin_attempt(&held.lane, attempt, &delivery.id, now).await?;
         let delivery = &Delivery { state: DeliveryState::Sending, ..delivery.clone() };
         held.before_call(self).await?;
         let (told, answered) = self.call(held, account, delivery, &outgoing, token).await?;
@@ -420,10 +422,10 @@ impl Conclusion {
         let Conclusion { lane, job, account, delivery, state, reason, detail, clock, entropy, known, .. } =
             &self;
         let (state, reason) = (*state, *reason);
-        if !tx.still_open(lane, job, &delivery.id, delivery.state).await? {
+        let Some(unsent) = tx.still_open(lane, job, &delivery.id, delivery.state).await? else {
             // Kept already; or taken over, and then the lane's next statement says so.
             return Ok(Step::Again);
-        }
+        };
         let now = clock.now();
         let began = tx.attempt_began(&delivery.id).await?;
         tx.lock_customer(&lane.account, &lane.openid).await?;
@@ -438,9 +440,7 @@ impl Conclusion {
                 Some(Notice::Failed { excerpt, reason: reason.unwrap_or(Reason::Refused) })
             }
             (DeliveryState::Unsure, _) => Some(Notice::Unsure { excerpt }),
-            (DeliveryState::Sent, _) if tx.parts_unsent(&job.subject).await? <= 1 => {
-                left.and_then(|left| window::last_ones(left, now))
-            }
+            (DeliveryState::Sent, _) if unsent <= 1 => left.and_then(|left| window::last_ones(left, now)),
             _ => None,
         };
         let author = tx.message(&job.subject).await?.and_then(|message| message.author);
@@ -459,7 +459,7 @@ impl Conclusion {
                 tx.put_off(lane, job, delay).await?;
                 Ok(Step::Released)
             }
-            (None, DeliveryState::Sent) if tx.parts_unsent(&job.subject).await? > 0 => Ok(Step::Again),
+            (None, DeliveryState::Sent) if unsent > 1 => Ok(Step::Again),
             (None, DeliveryState::Sent) => self.done(tx, true).await,
             (None, _) => {
                 tx.fail_rest(&job.subject, now).await?;

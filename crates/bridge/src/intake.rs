@@ -116,11 +116,12 @@ impl Bridge {
             .write(move |tx| {
                 Box::pin(async move {
                     let mut parts = parts;
-                    if let Some(line) = tx.take_last_act(&lane.account, &lane.openid).await? {
+                    let count = parts.len() as i64;
+                    let begun = tx.begin_message(&lane.account, &lane.openid, count).await?;
+                    if let Some(line) = begun.last_act {
                         parts.insert(0, (before, line));
                     }
-                    let first = tx.take_seqs(&lane.account, &lane.openid, parts.len() as i64).await?;
-                    known.act(tx, &lane, taken.action, taken.when).await?;
+                    known.act_after(tx, &lane, Some(begun.windows), taken.action, taken.when).await?;
                     let conversation = job.note.clone();
                     let agent = desk.agent_for(tx, &lane.openid, conversation.as_deref(), now).await?;
                     if let Some(conversation) = &conversation {
@@ -136,11 +137,12 @@ impl Bridge {
                         conversation: conversation.as_deref(),
                         author: None,
                         source_key: taken.source_key.as_deref(),
+                        said: None,
                         inbox: Some(&job.subject),
                         created_at: taken.received_at,
                     })
                     .await?;
-                    for ((at, (id, body)), seq) in parts.iter().enumerate().zip(first..) {
+                    for ((at, (id, body)), seq) in parts.iter().enumerate().zip(begun.first..) {
                         tx.insert_delivery(
                             id,
                             &message,

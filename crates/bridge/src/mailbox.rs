@@ -88,21 +88,15 @@ impl Bridge {
     /// Whether an answer has to wait whatever WeChat would say: the account may only reply, or older answers wait.
     pub(crate) async fn must_wait(
         &self,
-        held: &Held,
         job: &Job,
         account: &Account,
+        older: bool,
     ) -> Result<Option<Parked>, Error> {
         let passive = self.is_passive(account);
-        let (id, openid, now) = (account.id.clone(), held.lane.openid.clone(), self.inner.clock.now());
+        let (id, now) = (account.id.clone(), self.inner.clock.now());
         if !passive && job.kind == UNPARK {
             return Ok(None);
         }
-        let account_id = id.clone();
-        let older = self
-            .inner
-            .store
-            .read(move |tx| Box::pin(async move { tx.has_parked(&account_id, &openid).await }));
-        let older = older.await?;
         match (passive, older) {
             (false, true) => Ok(Some(Parked::Behind)),
             (false, false) => Ok(None),

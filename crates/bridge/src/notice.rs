@@ -32,6 +32,7 @@ pub(crate) async fn enqueue(
         conversation: None,
         author: None,
         source_key: None,
+        said: None,
         inbox: None,
         created_at: now,
     })

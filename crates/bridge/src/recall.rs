@@ -8,40 +8,19 @@ use crate::{Account, Bridge, notice};
 use desk::words::{Notice, excerpt};
 use desk::{DeliveryState, Reason};
 use im::{MsgWithDraw, Webhook};
-use store::{Error, Job, Lane};
+use store::{Error, Job, Tx};
+
+/// Whether the agent has recalled this message, in the app of this number.
+pub(crate) async fn is_recalled(tx: &mut Tx<'_>, sdk_app_id: u64, message: &str) -> Result<bool, Error> {
+    for (author, msg_key, ghost) in tx.message_keys(message).await? {
+        if tx.is_keyed(&key(sdk_app_id, &author, &ghost, &msg_key)).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
 
 impl Bridge {
-    /// Whether the agent has recalled the message of this job.
-    pub(crate) async fn is_recalled(&self, lane: &Lane, job: &Job) -> Result<bool, Error> {
-        let (account, openid, message) = (lane.account.clone(), lane.openid.clone(), job.subject.clone());
-        let app = self.inner.im.sdk_app_id();
-        self.inner
-            .store
-            .read(move |tx| {
-                Box::pin(async move {
-                    let Some((author, msg_key)) = tx.message_key(&message).await? else { return Ok(false) };
-                    for ghost in tx.ghosts_of(&account, &openid).await? {
-                        if tx.is_keyed(&key(app, &author, &ghost, &msg_key)).await? {
-                            return Ok(true);
-                        }
-                    }
-                    Ok(false)
-                })
-            })
-            .await
-    }
-
-    /// The same for a message that is about to be taken in.
-    pub(crate) async fn is_recalled_already(
-        &self,
-        from: &str,
-        to: &str,
-        msg_key: &str,
-    ) -> Result<bool, Error> {
-        let key = key(self.inner.im.sdk_app_id(), from, to, msg_key);
-        self.inner.store.read(move |tx| Box::pin(async move { tx.is_keyed(&key).await })).await
-    }
-
     /// Job `webhook` of a recall: tells the agent what became of it. Whatever the message still does has been done, for its
     /// own job stands before this one.
     pub(crate) async fn take_recall(
@@ -95,7 +74,7 @@ impl Bridge {
 }
 
 /// The dedup key of a recall's webhook.
-fn key(sdk_app_id: u64, from: &str, to: &str, msg_key: &str) -> String {
+pub(crate) fn key(sdk_app_id: u64, from: &str, to: &str, msg_key: &str) -> String {
     let recall = MsgWithDraw {
         from: from.to_owned(),
         to: to.to_owned(),

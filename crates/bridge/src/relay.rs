@@ -31,8 +31,8 @@ impl Bridge {
                 let Some(part) = parts.into_iter().find(|part| !part.state.is_final()) else {
                     return Ok(None);
                 };
-                let (ghost, restored_at) = (tx.ghost(&part.sender).await?, tx.restored_at().await?);
-                Ok(Some((part, ghost.map(|ghost| ghost.state), restored_at)))
+                let (ghost, restored_at) = tx.sender(&part.sender).await?;
+                Ok(Some((part, ghost, restored_at)))
             })
         });
         let Some((delivery, ghost, restored_at)) = due.await? else {
@@ -183,16 +183,8 @@ impl Bridge {
         held.before_call(self).await?;
         faults::point("relay.before_attempt");
         let attempt = AttemptId::new(&self.inner.clock, &self.inner.entropy);
-        let (lane, id, now) = (held.lane.clone(), delivery.id.clone(), self.inner.clock.now());
-        self.inner
-            .store
-            .write(move |tx| {
-                Box::pin(async move {
-                    tx.fence(&lane).await?;
-                    tx.begin_attempt(&attempt, &id, lane.epoch, now).await
-                })
-            })
-            .await?;
+        let now = self.inner.clock.now();
+        self.inner.store.begin_attempt(&held.lane, attempt, &delivery.id, now).await?;
         let delivery = &Delivery { state: DeliveryState::Sending, ..delivery.clone() };
         if turn.is_over() {
             let _ = held.renewing(self, self.inner.im_rate.wait("sendmsg")).await??;
@@ -450,10 +442,10 @@ impl Settlement {
     async fn commit(self, tx: &mut Tx<'_>) -> Result<Step, Error> {
         let Settlement { lane, job, delivery: (id, was), state, reason, delay, detail, msg_key, now } = self;
         tx.fence(&lane).await?;
-        if !tx.still_open(&lane, &job, &id, was).await? {
+        let Some(unsent) = tx.still_open(&lane, &job, &id, was).await? else {
             // An earlier try of this commit was kept.
             return Ok(Step::Again);
-        }
+        };
         let outcome = Outcome { state, reason, detail: &detail, msg_key: msg_key.as_deref() };
         tx.end_attempt(&id, outcome, now).await?;
         match (delay, state) {
@@ -461,7 +453,8 @@ impl Settlement {
                 tx.put_off(&lane, &job, delay).await?;
                 Ok(Step::Released)
             }
-            (None, DeliveryState::Sent) if tx.parts_unsent(&job.subject).await? > 0 => Ok(Step::Again),
+            (None, DeliveryState::Sent) if unsent > 1 => Ok(Step::Again),
+            (None, DeliveryState::Sent) => Ok(Step::after_finish(tx.finish(&lane, &job).await?)),
             (None, _) => {
                 tx.fail_rest(&job.subject, now).await?;
                 Ok(Step::after_finish(tx.finish(&lane, &job).await?))

@@ -8,7 +8,7 @@ use crate::convert::{Part, parts};
 use crate::media::Source;
 use crate::reconcile::FOUND;
 use crate::worker::{Held, Step};
-use crate::{Account, Bridge};
+use crate::{Account, Bridge, recall};
 use desk::ghost::{is_marked, is_ours};
 use desk::words::excerpt;
 use desk::{Clock, Content, Direction, Entropy, Millis, Reason};
@@ -24,6 +24,8 @@ struct Standing {
     known: bool,
     /// Something that was said after it has gone out.
     overtaken: bool,
+    /// Its author has taken it back.
+    recalled: bool,
     restored_at: Millis,
 }
 
@@ -96,16 +98,19 @@ impl Bridge {
         account: &Account,
         message: &C2cMessage,
         said: Said,
+        found: bool,
     ) -> Result<Standing, Error> {
         let (id, openid) = (account.id.clone(), held.lane.openid.clone());
         let (author, msg_key) = (message.from.clone(), message.msg_key.clone());
+        let recall = recall::key(self.inner.im.sdk_app_id(), &message.from, &message.to, &message.msg_key);
         self.inner
             .store
             .read(move |tx| {
                 Box::pin(async move {
                     Ok(Standing {
                         known: tx.is_known(&id, &openid, &author, &msg_key, said).await?,
-                        overtaken: tx.answered_since(&id, &openid, said.at).await?,
+                        overtaken: found && tx.answered_since(&id, &openid, said.at).await?,
+                        recalled: tx.is_keyed(&recall).await?,
                         restored_at: tx.restored_at().await?,
                     })
                 })
@@ -128,16 +133,16 @@ impl Bridge {
             seq: message.msg_seq,
             random: message.msg_random,
         };
-        let state = self.standing(held, account, &message, said).await?;
+        let found = job.note.as_deref() == Some(FOUND);
+        let state = self.standing(held, account, &message, said, found).await?;
         if state.known {
             metrics::counter!("tsunagi_webhooks_dropped_total", "why" => "repeat").increment(1);
             return self.finish(held, &job).await;
         }
         let late = now - said.at;
-        if state.overtaken && late > LATE && job.note.as_deref() == Some(FOUND) {
+        if state.overtaken && late > LATE {
             mark_late(&mut message.body, &desk::words::late_answer(account.language, late));
         }
-        let recalled = self.is_recalled_already(&message.from, &message.to, &message.msg_key).await?;
         // It waited in a database that was restored: whether it went out after the backup, nobody knows.
         let too_late = received_at < state.restored_at;
         let mut parts: Vec<(DeliveryId, Part)> = parts(&message.body, account.language)
@@ -154,6 +159,7 @@ impl Bridge {
         });
         let words = words.unwrap_or_else(|| "…".to_owned());
         let (lane, account, desk) = (held.lane.clone(), account.clone(), self.desk(account));
+        let next = Job { kind: "answer".into(), subject: id.as_str().to_owned(), tries: 0, ..job.clone() };
         self.inner
             .store
             .write(move |tx| {
@@ -176,18 +182,18 @@ impl Bridge {
                         conversation: conversation.as_deref(),
                         author: Some(&message.from),
                         source_key: Some(&message.msg_key),
+                        said: Some(said),
                         inbox: Some(&job.subject),
                         created_at: now,
                     })
                     .await?;
-                    tx.set_said(id.as_str(), said).await?;
                     for (at, (part_id, part)) in parts.iter().enumerate() {
                         let (body, failed) = match part {
                             Part::Unsupported(kind) => (kind.as_str(), Some(Reason::UnsupportedKind)),
                             Part::Text(text) | Part::File(_, text) if too_late => {
                                 (text.as_str(), Some(Reason::FoundTooLate))
                             }
-                            Part::Text(text) | Part::File(_, text) if recalled => {
+                            Part::Text(text) | Part::File(_, text) if state.recalled => {
                                 (text.as_str(), Some(Reason::Recalled))
                             }
                             Part::Text(text) if text.is_empty() => (text.as_str(), Some(Reason::Empty)),
@@ -215,7 +221,7 @@ impl Bridge {
                 })
             })
             .await?;
-        Ok(Step::Again)
+        Ok(Step::Next(next))
     }
 }
 

@@ -48,7 +48,21 @@ impl Known {
         action: Action,
         when: When,
     ) -> Result<(), Error> {
-        self.change(tx, lane, |windows| windows.act(&self.rules, action, when.said, when.heard)).await
+        let kept = tx.windows(&lane.account, &lane.openid).await?;
+        self.act_after(tx, lane, kept, action, when).await
+    }
+
+    /// As [`Known::act`], where it is known what the windows are.
+    pub(crate) async fn act_after(
+        self,
+        tx: &mut Tx<'_>,
+        lane: &Lane,
+        kept: Option<String>,
+        action: Action,
+        when: When,
+    ) -> Result<(), Error> {
+        let act = |windows: &mut Windows| windows.act(&self.rules, action, when.said, when.heard);
+        self.change(tx, lane, kept, act).await
     }
 
     /// Keeps what a call between these times did to the windows. Gives what is left before and after it.
@@ -60,7 +74,8 @@ impl Known {
         learned: Learned,
     ) -> Result<(Estimate, Estimate), Error> {
         let rules = &self.rules;
-        self.change(tx, lane, |windows| {
+        let kept = tx.windows(&lane.account, &lane.openid).await?;
+        self.change(tx, lane, kept, |windows| {
             let before = windows.estimate(rules, to);
             match learned {
                 Learned::Sent => windows.sent(rules, from, to),
@@ -76,9 +91,10 @@ impl Known {
         self,
         tx: &mut Tx<'_>,
         lane: &Lane,
+        kept: Option<String>,
         change: impl FnOnce(&mut Windows) -> T,
     ) -> Result<T, Error> {
-        let mut windows = self.read(tx.windows(&lane.account, &lane.openid).await?);
+        let mut windows = self.read(kept);
         let told = change(&mut windows);
         tx.set_windows(&lane.account, &lane.openid, &windows.write(), windows.ends(&self.rules)).await?;
         Ok(told)

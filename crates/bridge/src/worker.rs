@@ -167,7 +167,7 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 /// Runs a lane's jobs until it is released or lost.
 async fn serve(bridge: &Bridge, lane: Lane, lease: Duration, stop: &watch::Receiver<bool>) {
     let mut held = Held { lane, lease };
-    let mut head = None;
+    let mut head = held.lane.head.take();
     loop {
         let stopping = *stop.borrow();
         match step(bridge, &mut held, head.take(), stopping).await {
@@ -345,6 +345,7 @@ mod tests {
             direction: Direction::Out,
             epoch: 1,
             deadline,
+            head: None,
         };
         Held { lane, lease: Duration::from_secs(2) }
     }

@@ -18,6 +18,17 @@ pub struct Customer {
     pub generation: i64,
 }
 
+/// What a message of the customer's begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// The number of its first part.
+    pub first: u32,
+    /// What the customer did before there was a conversation: a part more, before the others.
+    pub last_act: Option<String>,
+    /// The account of the customer's reply windows, as it was set.
+    pub windows: String,
+}
+
 impl Tx<'_> {
     /// A customer's row.
     pub async fn customer(&mut self, account: &str, openid: &str) -> Result<Option<Customer>, Error> {
@@ -48,6 +59,31 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// For a message of the customer's in `count` parts: takes their numbers, and what [`Tx::set_last_act`] kept, which is
+    /// a part before them.
+    pub async fn begin_message(&mut self, account: &str, openid: &str, count: i64) -> Result<Begun, Error> {
+        let taken = row!(
+            self,
+            (i64, Option<String>, String),
+            "UPDATE customer SET msg_seq = msg_seq + $3 WHERE account = $1 AND openid = $2 \
+             RETURNING msg_seq, last_act, windows",
+            account,
+            openid,
+            count
+        )?;
+        let (last, last_act, windows) = taken.ok_or(Error::Unknown("customer"))?;
+        let first = u32::try_from(last - count + 1).map_err(|_| Error::Unknown("message number"))?;
+        if last_act.is_some() {
+            execute!(
+                self,
+                "UPDATE customer SET msg_seq = msg_seq + 1, last_act = NULL WHERE account = $1 AND openid = $2",
+                account,
+                openid
+            )?;
+        }
+        Ok(Begun { first, last_act, windows })
+    }
+
     /// Takes the next `count` numbers for messages from this customer's ghost; gives the first.
     pub async fn take_seqs(&mut self, account: &str, openid: &str, count: i64) -> Result<u32, Error> {
         let row = row!(
@@ -72,27 +108,6 @@ impl Tx<'_> {
             line
         )?;
         Ok(())
-    }
-
-    /// Gives that, once.
-    pub async fn take_last_act(&mut self, account: &str, openid: &str) -> Result<Option<String>, Error> {
-        let row = row!(
-            self,
-            (Option<String>,),
-            "SELECT last_act FROM customer WHERE account = $1 AND openid = $2",
-            account,
-            openid
-        )?;
-        let line = row.and_then(|(line,)| line);
-        if line.is_some() {
-            execute!(
-                self,
-                "UPDATE customer SET last_act = NULL WHERE account = $1 AND openid = $2",
-                account,
-                openid
-            )?;
-        }
-        Ok(line)
     }
 
     /// When a message was last exchanged with the customer; 0 for never.

@@ -31,6 +31,83 @@ pub(crate) const CLAIM: Text = Text {
                RETURNING id, account, openid, direction, epoch",
 };
 
+macro_rules! fence {
+    () => {
+        "SELECT account FROM lane WHERE id = $1 AND epoch = $2 AND holder IS NOT NULL"
+    };
+    (locked) => {
+        concat!(fence!(), " FOR UPDATE")
+    };
+}
+
+/// $1 lane, $2 epoch: whether it is still held under it, and on PostgreSQL, where others write too, that it stays so until the
+/// transaction ends.
+pub(crate) const FENCE: Text = Text { sqlite: fence!(), postgres: fence!(locked) };
+
+/// Inside the fence ($1, $2), turns the job at position $3 into one of kind $4 about $5.
+pub(crate) const BECOME_JOB: Text = Text {
+    sqlite: concat!(
+        "UPDATE job SET kind = $4, subject = $5, tries = 0 WHERE lane = $1 AND position = $3 AND EXISTS (",
+        fence!(),
+        ")"
+    ),
+    postgres: concat!(
+        "WITH fence AS (",
+        fence!(locked),
+        ") UPDATE job SET kind = $4, subject = $5, tries = 0 FROM fence WHERE lane = $1 AND position = $3"
+    ),
+};
+
+macro_rules! finish {
+    () => {
+        "UPDATE lane SET head = $3, \
+           holder = CASE WHEN $3 < tail THEN holder ELSE NULL END, \
+           ready_at = CASE WHEN $3 < tail THEN ready_at ELSE NULL END \
+         WHERE id = $1 AND epoch = $2 AND holder IS NOT NULL RETURNING tail - head"
+    };
+}
+
+/// Inside the fence ($1, $2), moves the lane's head to $3 and lets the lane go if nothing is there; on PostgreSQL with the
+/// job before it. Gives how many are left.
+pub(crate) const FINISH: Text = Text {
+    sqlite: finish!(),
+    // The lane before its job, as everywhere.
+    postgres: concat!(
+        "WITH done AS (",
+        finish!(),
+        " AS left_over), gone AS (DELETE FROM job WHERE lane = $1 AND position = $3 - 1 AND EXISTS (SELECT 1 FROM done)) \
+         SELECT left_over FROM done"
+    ),
+};
+
+/// PostgreSQL's way of beginning an attempt in one statement: $1 lane, $2 epoch, $3 attempt, $4 delivery, $5 now.
+pub(crate) const BEGIN_ATTEMPT: &str = concat!(
+    "WITH fence AS (",
+    fence!(locked),
+    "), part AS (UPDATE delivery SET state = 'sending', tries = tries + 1, first_try_at = COALESCE(first_try_at, $5), \
+       changed_at = $5 WHERE id = $4 AND EXISTS (SELECT 1 FROM fence)) \
+     INSERT INTO attempt (id, delivery, epoch, started_at, account) SELECT $3, $4, $2, $5, account FROM fence"
+);
+
+/// PostgreSQL's way of ending one in one statement: $1 delivery, $2 now, $3 state, $4 detail, $5 reason, $6 IM's key.
+pub(crate) const END_ATTEMPT: &str = "WITH tried AS (UPDATE attempt SET ended_at = $2, outcome = $3, detail = $4 \
+       WHERE delivery = $1 AND ended_at IS NULL) \
+     UPDATE delivery SET state = $3, reason = $5, msg_key = COALESCE($6, msg_key), changed_at = $2 WHERE id = $1";
+
+macro_rules! heads {
+    ($of:literal) => {
+        concat!(
+            "SELECT j.lane, j.position, j.kind, j.subject, j.note, j.tries, j.since, j.trace \
+             FROM lane l JOIN job j ON j.lane = l.id AND j.position = l.head WHERE l.id ",
+            $of
+        )
+    };
+}
+
+/// The jobs at the heads of these lanes.
+pub(crate) const HEADS: Text =
+    Text { sqlite: heads!("IN (SELECT value FROM json_each($1))"), postgres: heads!("= ANY ($1::text[])") };
+
 macro_rules! wake_lanes {
     ($of:literal) => {
         concat!(

@@ -53,6 +53,19 @@ fn ghost((user_id, account, openid, generation, state): Row) -> Result<Ghost, Er
 }
 
 impl Tx<'_> {
+    /// How a ghost stands that is to send something, and when the store was restored from a backup; 0 for never.
+    pub async fn sender(&mut self, user_id: &str) -> Result<(Option<GhostState>, Millis), Error> {
+        let row = row!(
+            self,
+            (Option<String>, Option<String>),
+            "SELECT (SELECT state FROM ghost WHERE user_id = $1), (SELECT value FROM meta WHERE key = 'restored_at')",
+            user_id
+        )?;
+        let (state, restored_at) = row.unwrap_or_default();
+        let state = state.as_deref().map(GhostState::parse).transpose()?;
+        Ok((state, restored_at.and_then(|at| at.parse().ok()).unwrap_or(0)))
+    }
+
     /// The customer's newest ghost, unless it is retired.
     pub async fn ghost_of(&mut self, account: &str, openid: &str) -> Result<Option<Ghost>, Error> {
         let row = row!(

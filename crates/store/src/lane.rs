@@ -12,10 +12,10 @@
 
 use crate::dialect;
 use crate::open::Store;
-use crate::sql::{Conn, Error, Tx, many, column, execute, json_rows, row, rows};
+use crate::sql::{Conn, Error, Tx, column, execute, json_rows, many, row, rows};
 use crate::sqlite;
 use desk::{Direction, Millis};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 /// The key of a lane.
@@ -59,6 +59,8 @@ pub struct Lane {
     pub epoch: i64,
     /// Until when nothing may be begun without renewing, on this machine's monotonic clock.
     pub deadline: Instant,
+    /// The job that was at its head when it was claimed, for whoever begins with it.
+    pub head: Option<Job>,
 }
 
 /// The job at the head of a lane.
@@ -78,6 +80,14 @@ pub struct Job {
     pub since: Millis,
     /// The trace that its spans belong to, as a W3C `traceparent`.
     pub trace: Option<String>,
+}
+
+type JobRow = (i64, String, String, Option<String>, i64, i64, Option<String>);
+
+impl From<JobRow> for Job {
+    fn from((position, kind, subject, note, tries, since, trace): JobRow) -> Self {
+        Job { position, kind, subject, note, tries, since, trace }
+    }
 }
 
 /// How much is waiting.
@@ -110,8 +120,8 @@ impl Store {
         let deadline = Instant::now() + if unfenced { lease * 1_000 } else { lease * 4 / 5 };
         let (holder, lease) = (holder.to_owned(), lease.as_millis() as i64);
         type Row = (String, String, String, String, i64);
-        let claimed: Vec<Row> = self
-            .write(move |tx| {
+        let (claimed, heads): (Vec<Row>, _) = self
+            .write_at_once(move |tx| {
                 Box::pin(async move {
                     let claimed = rows!(
                         tx,
@@ -126,13 +136,16 @@ impl Store {
                     if unfenced {
                         execute!(tx, "UPDATE lane SET epoch = 0")?;
                     }
-                    Ok(claimed)
+                    let heads = tx.heads(claimed.iter().map(|(id, ..)| id.as_str()).collect()).await?;
+                    Ok((claimed, heads))
                 })
             })
             .await?;
+        let mut heads = heads;
         let lane = |(id, account, openid, direction, epoch): Row| {
             let direction = if direction == "in" { Direction::In } else { Direction::Out };
-            Lane { id, account, openid, direction, epoch: if unfenced { 0 } else { epoch }, deadline }
+            let (epoch, head) = (if unfenced { 0 } else { epoch }, heads.remove(&id));
+            Lane { id, account, openid, direction, epoch, deadline, head }
         };
         Ok(claimed.into_iter().map(lane).collect())
     }
@@ -159,7 +172,7 @@ impl Store {
     pub async fn renew(&self, lane: &mut Lane, lease: Duration) -> Result<(), Error> {
         let deadline = Instant::now() + lease * 4 / 5;
         let (id, epoch, lease) = (lane.id.clone(), lane.epoch, lease.as_millis() as i64);
-        self.write(move |tx| {
+        self.write_at_once(move |tx| {
             Box::pin(async move {
                 let renewed = execute!(
                     tx,
@@ -180,24 +193,15 @@ impl Store {
     /// The job at the head of a lane.
     pub async fn next_job(&self, lane: &Lane) -> Result<Option<Job>, Error> {
         let id = lane.id.clone();
-        type Row = (i64, String, String, Option<String>, i64, i64, Option<String>);
         self.read(move |tx| {
             Box::pin(async move {
                 let row = row!(
                     tx,
-                    Row,
+                    JobRow,
                     "SELECT position, kind, subject, note, tries, since, trace FROM job WHERE lane = $1 ORDER BY position LIMIT 1",
                     id.as_str()
                 )?;
-                Ok(row.map(|(position, kind, subject, note, tries, since, trace)| Job {
-                    position,
-                    kind,
-                    subject,
-                    note,
-                    tries,
-                    since,
-                    trace,
-                }))
+                Ok(row.map(Job::from))
             })
         })
         .await
@@ -223,6 +227,26 @@ impl Store {
 }
 
 impl Tx<'_> {
+    /// The jobs at the heads of these lanes.
+    async fn heads(&mut self, lanes: Vec<&str>) -> Result<HashMap<String, Job>, Error> {
+        type Row = (String, i64, String, String, Option<String>, i64, i64, Option<String>);
+        if lanes.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let found: Vec<Row> = match &mut self.conn {
+            Conn::Sqlite(conn) => {
+                sqlite::query(dialect::HEADS.sqlite).bind(json_rows(lanes.iter())).rows(conn)?
+            }
+            Conn::Postgres(conn) => {
+                sqlx::query_as(dialect::HEADS.postgres).bind(lanes).fetch_all(&mut **conn).await?
+            }
+        };
+        let job = |(lane, position, kind, subject, note, tries, since, trace)| {
+            (lane, Job { position, kind, subject, note, tries, since, trace })
+        };
+        Ok(found.into_iter().map(job).collect())
+    }
+
     /// Puts jobs on their lanes, behind what is there, and makes idle lanes ready.
     pub async fn enqueue(&mut self, jobs: &[NewJob]) -> Result<(), Error> {
         let mut lanes: BTreeMap<String, Vec<&NewJob>> = BTreeMap::new();
@@ -310,32 +334,19 @@ impl Tx<'_> {
 
     /// Takes part in the lane's fence: whatever this transaction does is kept only if the lane is still held.
     pub async fn fence(&mut self, lane: &Lane) -> Result<(), Error> {
-        held(execute!(
-            self,
-            "UPDATE lane SET epoch = epoch WHERE id = $1 AND epoch = $2 AND holder IS NOT NULL",
-            lane.id.as_str(),
-            lane.epoch
-        )?)
+        let found = row!(self, (String,), dialect::FENCE, lane.id.as_str(), lane.epoch)?;
+        held(u64::from(found.is_some()))
     }
 
     /// Removes the finished head; tells whether there is more, otherwise the lane is released.
     pub async fn finish(&mut self, lane: &Lane, job: &Job) -> Result<bool, Error> {
-        // The lane before its jobs, as everywhere.
-        let left = row!(
-            self,
-            (i64,),
-            "UPDATE lane SET head = $3, \
-               holder = CASE WHEN $3 < tail THEN holder ELSE NULL END, \
-               ready_at = CASE WHEN $3 < tail THEN ready_at ELSE NULL END \
-             WHERE id = $1 AND epoch = $2 AND holder IS NOT NULL RETURNING tail - head",
-            lane.id.as_str(),
-            lane.epoch,
-            job.position + 1
-        )?;
+        let (id, after) = (lane.id.as_str(), job.position + 1);
+        let left = row!(self, (i64,), dialect::FINISH, id, lane.epoch, after)?;
         held(u64::from(left.is_some()))?;
-        let left = left.map_or(0, |(left,)| left);
-        execute!(self, "DELETE FROM job WHERE lane = $1 AND position = $2", lane.id.as_str(), job.position)?;
-        Ok(left > 0)
+        if let Conn::Sqlite(_) = self.conn {
+            execute!(self, "DELETE FROM job WHERE lane = $1 AND position = $2", id, job.position)?;
+        }
+        Ok(left.is_some_and(|(left,)| left > 0))
     }
 
     /// Turns the head into the next job of the same chain, at the same position.
@@ -346,16 +357,7 @@ impl Tx<'_> {
         kind: &'static str,
         subject: &str,
     ) -> Result<(), Error> {
-        self.fence(lane).await?;
-        execute!(
-            self,
-            "UPDATE job SET kind = $3, subject = $4, tries = 0 WHERE lane = $1 AND position = $2",
-            lane.id.as_str(),
-            job.position,
-            kind,
-            subject
-        )?;
-        Ok(())
+        held(execute!(self, dialect::BECOME_JOB, lane.id.as_str(), lane.epoch, job.position, kind, subject)?)
     }
 
     /// Keeps a word with the head.
@@ -438,6 +440,6 @@ impl Tx<'_> {
     }
 }
 
-fn held(rows: u64) -> Result<(), Error> {
+pub(crate) fn held(rows: u64) -> Result<(), Error> {
     if rows == 1 || crate::faults::sabotaged("no-fence") { Ok(()) } else { Err(Error::LeaseLost) }
 }

@@ -43,7 +43,7 @@ mod writer;
 
 pub use batch::OVERTAKEN;
 pub use bucket::{Draw, Drawn};
-pub use customer::Customer;
+pub use customer::{Begun, Customer};
 pub use dialect::Old;
 pub use erase::{Compacted, Traces};
 pub use ghost::{Ghost, GhostState};

@@ -4,8 +4,11 @@
 //! that may have an effect, its outcome after it; an attempt without an outcome tells whoever takes over that
 //! a call may have been under way.
 
-use crate::lane::{Job, Lane};
-use crate::sql::{Error, Tx, execute, rows};
+use crate::dialect;
+use crate::lane::{self, Job, Lane};
+use crate::open::Store;
+use crate::reconcile::Said;
+use crate::sql::{Conn, Error, Tx, execute, row, rows};
 use crate::{AttemptId, DeliveryId, MessageId};
 use desk::{Content, DeliveryState, Direction, Millis, Reason};
 
@@ -28,6 +31,8 @@ pub struct NewMessage<'a> {
     pub author: Option<&'a str>,
     /// `MsgId` or `MsgKey`.
     pub source_key: Option<&'a str>,
+    /// What an agent's message is known by besides.
+    pub said: Option<Said>,
     /// The webhook that brought it.
     pub inbox: Option<&'a str>,
     /// When it was taken in.
@@ -85,13 +90,31 @@ pub struct Outcome<'a> {
     pub msg_key: Option<&'a str>,
 }
 
+impl Store {
+    /// Opens an attempt, if the lane is still held: when this returns, the call may be under way.
+    ///
+    /// # Errors
+    /// [`Error::LeaseLost`] if somebody else has the lane now.
+    pub async fn begin_attempt(
+        &self,
+        lane: &Lane,
+        id: AttemptId,
+        delivery: &str,
+        now: Millis,
+    ) -> Result<(), Error> {
+        let (lane, delivery) = (lane.clone(), delivery.to_owned());
+        self.write_at_once(move |tx| Box::pin(async move { tx.begin_held(&lane, &id, &delivery, now).await }))
+            .await
+    }
+}
+
 impl Tx<'_> {
     /// Stores a message.
     pub async fn insert_message(&mut self, new: NewMessage<'_>) -> Result<(), Error> {
         execute!(
             self,
-            "INSERT INTO message (id, account, openid, direction, kind, conversation, author, source_key, inbox, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            "INSERT INTO message (id, account, openid, direction, kind, conversation, author, source_key, inbox, created_at, \
+               said_at, msg_seq, msg_random) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
             new.id.as_str(),
             new.account,
             new.openid,
@@ -101,7 +124,10 @@ impl Tx<'_> {
             new.author,
             new.source_key,
             new.inbox,
-            new.created_at
+            new.created_at,
+            new.said.map(|said| said.at),
+            new.said.map(|said| i64::from(said.seq)),
+            new.said.map(|said| i64::from(said.random))
         )?;
         Ok(())
     }
@@ -109,8 +135,7 @@ impl Tx<'_> {
     /// A message.
     pub async fn message(&mut self, id: &str) -> Result<Option<Message>, Error> {
         type Row = (String, Option<String>, Option<String>);
-        let row =
-            crate::sql::row!(self, Row, "SELECT kind, conversation, author FROM message WHERE id = $1", id)?;
+        let row = row!(self, Row, "SELECT kind, conversation, author FROM message WHERE id = $1", id)?;
         Ok(row.map(|(kind, conversation, author)| Message { kind, conversation, author }))
     }
 
@@ -216,9 +241,32 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The same inside the lane's fence.
+    async fn begin_held(
+        &mut self,
+        lane: &Lane,
+        id: &AttemptId,
+        delivery: &str,
+        now: Millis,
+    ) -> Result<(), Error> {
+        if let Conn::Postgres(conn) = &mut self.conn {
+            let begun = sqlx::query(dialect::BEGIN_ATTEMPT)
+                .bind(&lane.id)
+                .bind(lane.epoch)
+                .bind(id.as_str())
+                .bind(delivery)
+                .bind(now)
+                .execute(&mut **conn)
+                .await?;
+            return lane::held(begun.rows_affected());
+        }
+        self.fence(lane).await?;
+        self.begin_attempt(id, delivery, lane.epoch, now).await
+    }
+
     /// When the delivery's open attempt began; `None` if no call is under way.
     pub async fn attempt_began(&mut self, delivery: &str) -> Result<Option<Millis>, Error> {
-        let row = crate::sql::row!(
+        let row = row!(
             self,
             (Option<i64>,),
             "SELECT MIN(started_at) FROM attempt WHERE delivery = $1 AND ended_at IS NULL",
@@ -234,6 +282,17 @@ impl Tx<'_> {
         outcome: Outcome<'_>,
         now: Millis,
     ) -> Result<(), Error> {
+        if let Conn::Postgres(conn) = &mut self.conn {
+            let ended = sqlx::query(dialect::END_ATTEMPT)
+                .bind(delivery)
+                .bind(now)
+                .bind(outcome.state.as_str())
+                .bind(outcome.detail)
+                .bind(outcome.reason.map(Reason::as_str))
+                .bind(outcome.msg_key);
+            ended.execute(&mut **conn).await?;
+            return Ok(());
+        }
         execute!(
             self,
             "UPDATE attempt SET ended_at = $2, outcome = $3, detail = $4 WHERE delivery = $1 AND ended_at IS NULL",
@@ -254,19 +313,20 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether a job is still as it was read, and its delivery in this state: false after a commit that was kept
-    /// although its answer was lost.
+    /// How many parts of its message are not sent, if a job is still as it was read and its delivery in this state: `None`
+    /// after a commit that was kept although its answer was lost.
     pub async fn still_open(
         &mut self,
         lane: &Lane,
         job: &Job,
         delivery: &str,
         state: DeliveryState,
-    ) -> Result<bool, Error> {
-        let row = crate::sql::row!(
+    ) -> Result<Option<i64>, Error> {
+        let row = row!(
             self,
-            (String,),
-            "SELECT d.id FROM job j, delivery d \
+            (i64,),
+            "SELECT (SELECT COUNT(*) FROM delivery o WHERE o.message = d.message AND o.state <> 'sent') \
+             FROM job j, delivery d \
              WHERE j.lane = $1 AND j.position = $2 AND j.tries = $3 AND d.id = $4 AND d.state = $5",
             lane.id.as_str(),
             job.position,
@@ -274,23 +334,12 @@ impl Tx<'_> {
             delivery,
             state.as_str()
         )?;
-        Ok(row.is_some())
-    }
-
-    /// How many parts of a message are not sent.
-    pub async fn parts_unsent(&mut self, message: &str) -> Result<i64, Error> {
-        let row = crate::sql::row!(
-            self,
-            (i64,),
-            "SELECT COUNT(*) FROM delivery WHERE message = $1 AND state <> 'sent'",
-            message
-        )?;
-        Ok(row.map_or(0, |(left,)| left))
+        Ok(row.map(|(unsent,)| unsent))
     }
 
     /// How many attempts at a delivery ended with this detail.
     pub async fn attempts_with(&mut self, delivery: &str, detail: &str) -> Result<u32, Error> {
-        let row = crate::sql::row!(
+        let row = row!(
             self,
             (i64,),
             "SELECT COUNT(*) FROM attempt WHERE delivery = $1 AND detail = $2",
@@ -324,7 +373,7 @@ impl Tx<'_> {
 
     /// The last words of the customer in a conversation, the oldest first.
     pub async fn recent_words(&mut self, conversation: &str, most: i64) -> Result<Vec<String>, Error> {
-        let rows = crate::sql::rows!(
+        let rows = rows!(
             self,
             (String,),
             "SELECT d.body FROM conversation c \

@@ -8,8 +8,8 @@ use crate::sqlite::{Readers, Sqlite};
 use crate::writer::Writer;
 use desk::{Clock, Entropy, Millis};
 use futures_util::future::BoxFuture;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use rusqlite::OpenFlags;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -128,6 +128,19 @@ impl Store {
         F: for<'a> FnOnce(&'a mut Tx<'a>) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
     {
         self.pool.write(work).await
+    }
+
+    /// As [`Store::write`], for work that changes rows in one statement only: PostgreSQL makes that a transaction by itself,
+    /// without a BEGIN and a COMMIT to wait for.
+    pub(crate) async fn write_at_once<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx<'a>) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
+    {
+        match &self.pool {
+            Pool::Sqlite { writer, .. } => writer.write(work).await,
+            Pool::Postgres(_) => self.read(work).await,
+        }
     }
 
     /// Runs `work` on a connection for reading, outside of any transaction.
@@ -300,6 +313,16 @@ async fn open_postgres(url: &str, options: &Options) -> Result<Pool, Error> {
     let pool = PgPoolOptions::new()
         .max_connections(options.connections)
         .acquire_timeout(Duration::from_secs(5))
+        // One that was used a moment ago is there, or its next statement says so as well as a ping would.
+        .test_before_acquire(false)
+        .before_acquire(|conn, found| {
+            Box::pin(async move {
+                if found.idle_for > Duration::from_secs(1) {
+                    conn.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_with(connect)
         .await
         .map_err(|error| Error::Setup(format!("PostgreSQL cannot be reached: {error}")))?;

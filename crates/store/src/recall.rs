@@ -4,26 +4,16 @@ use crate::sql::{Error, Tx, execute, row, rows};
 use desk::{Millis, Reason};
 
 impl Tx<'_> {
-    /// Who wrote a message, and under which MsgKey.
-    pub async fn message_key(&mut self, message: &str) -> Result<Option<(String, String)>, Error> {
-        Ok(row!(
+    /// The agent and the MsgKey of a message, with each ghost that its customer ever had.
+    pub async fn message_keys(&mut self, message: &str) -> Result<Vec<(String, String, String)>, Error> {
+        rows!(
             self,
-            (String, String),
-            "SELECT author, source_key FROM message WHERE id = $1 AND author IS NOT NULL AND source_key IS NOT NULL",
+            (String, String, String),
+            "SELECT m.author, m.source_key, g.user_id FROM message m \
+             JOIN ghost g ON g.account = m.account AND g.openid = m.openid \
+             WHERE m.id = $1 AND m.author IS NOT NULL AND m.source_key IS NOT NULL",
             message
-        )?)
-    }
-
-    /// UserIDs of every ghost that a customer ever had.
-    pub async fn ghosts_of(&mut self, account: &str, openid: &str) -> Result<Vec<String>, Error> {
-        let ghosts = rows!(
-            self,
-            (String,),
-            "SELECT user_id FROM ghost WHERE account = $1 AND openid = $2",
-            account,
-            openid
-        )?;
-        Ok(ghosts.into_iter().map(|(ghost,)| ghost).collect())
+        )
     }
 
     /// The message that an agent wrote under this MsgKey.

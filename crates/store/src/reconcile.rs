@@ -120,6 +120,21 @@ impl Tx<'_> {
         Ok(Since { created: at("created_at"), restored: at("restored_at"), gap: at("gap_at") })
     }
 
+    /// Whether a customer's chats were looked at since webhooks may last have been missing, or need not be for what came at `at`.
+    pub async fn is_looked_at(&mut self, account: &str, openid: &str, at: Millis) -> Result<bool, Error> {
+        let row = row!(
+            self,
+            (Option<i64>, Option<i64>),
+            "SELECT (SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'gap_at'), \
+               (SELECT until FROM reconciled WHERE account = $1 AND openid = $2 AND agent = '')",
+            account,
+            openid
+        )?;
+        let (gap, until) = row.unwrap_or_default();
+        let gap = gap.unwrap_or(0);
+        Ok(at < gap || until.is_some_and(|until| until >= gap))
+    }
+
     /// When the store was restored from a backup; 0 for never.
     pub async fn restored_at(&mut self) -> Result<Millis, Error> {
         Ok(meta(self, "restored_at").await?.and_then(|value| value.parse().ok()).unwrap_or(0))
@@ -227,19 +242,6 @@ impl Tx<'_> {
             i64::from(said.random)
         )?;
         Ok(found.is_some())
-    }
-
-    /// Keeps what an agent's message is known by.
-    pub async fn set_said(&mut self, message: &str, said: Said) -> Result<(), Error> {
-        execute!(
-            self,
-            "UPDATE message SET said_at = $2, msg_seq = $3, msg_random = $4 WHERE id = $1",
-            message,
-            said.at,
-            i64::from(said.seq),
-            i64::from(said.random)
-        )?;
-        Ok(())
     }
 
     /// Whether something that an agent said after `at` has gone out to the customer.

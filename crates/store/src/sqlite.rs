@@ -160,7 +160,8 @@ impl<'a> Query<'a> {
         let mut statement = sqlite.conn.prepare_cached(&self.text)?;
         for at in 1..=statement.parameter_count() {
             // SQLite numbers `$2` by where it stands first; here it is the second.
-            let number = statement.parameter_name(at).and_then(|name| name.get(1..)?.parse().ok()).unwrap_or(at);
+            let number =
+                statement.parameter_name(at).and_then(|name| name.get(1..)?.parse().ok()).unwrap_or(at);
             // What has no value is null.
             if let Some(arg) = self.args.get(number - 1) {
                 statement.raw_bind_parameter(at, arg)?;
@@ -231,11 +232,7 @@ impl Readers {
             let known = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut sqlite = match known {
                 Some(sqlite) => sqlite,
-                None => Sqlite::open(
-                    &path,
-                    OpenFlags::SQLITE_OPEN_READ_ONLY,
-                    &[("query_only", "ON")],
-                )?,
+                None => Sqlite::open(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, &[("query_only", "ON")])?,
             };
             let done = runtime.block_on(work(&mut Tx { conn: crate::sql::Conn::Sqlite(&mut sqlite) }));
             // After an error nobody knows what it met: the next one opens another.

@@ -119,6 +119,7 @@ impl Bridge {
                     conversation: conversation.as_deref(),
                     author: None,
                     source_key: None,
+                    said: None,
                     inbox: None,
                     created_at: now,
                 })

@@ -23,16 +23,17 @@ impl Bridge {
         account: &Account,
         said_s: i64,
     ) -> Result<Option<Step>, Error> {
-        let (id, openid) = (account.id.clone(), held.lane.openid.clone());
-        let (since, chat) = self
-            .inner
-            .store
-            .read(move |tx| Box::pin(async move { Ok((tx.since().await?, tx.chat(&id, &openid).await?)) }))
-            .await?;
-        let Some(chat) = chat else { return Ok(None) };
-        if job.since < since.gap || chat.until("").is_some_and(|until| until >= since.gap) {
-            return Ok(None);
-        }
+        let (id, openid, at) = (account.id.clone(), held.lane.openid.clone(), job.since);
+        let missed = self.inner.store.read(move |tx| {
+            Box::pin(async move {
+                if tx.is_looked_at(&id, &openid, at).await? {
+                    return Ok(None);
+                }
+                let since = tx.since().await?;
+                Ok(tx.chat(&id, &openid).await?.map(|chat| (since, chat)))
+            })
+        });
+        let Some((since, chat)) = missed.await? else { return Ok(None) };
         if job.tries >= TRIES {
             metrics::counter!("tsunagi_reconcile_skipped_total", "account" => account.id.clone())
                 .increment(1);

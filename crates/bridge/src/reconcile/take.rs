@@ -249,11 +249,11 @@ impl Take {
             conversation: None,
             author: Some(&found.message.from),
             source_key: Some(&found.message.msg_key),
+            said: Some(said(&found.message)),
             inbox: Some(found.arrival.id.as_str()),
             created_at: self.now,
         })
         .await?;
-        tx.set_said(id.as_str(), said(&found.message)).await?;
         for (at, part) in parts(&found.message.body, self.account.language).into_iter().enumerate() {
             let (body, reason) = match &part {
                 Part::Text(body) | Part::File(_, body) => (body, Reason::FoundTooLate),

@@ -3,7 +3,7 @@
 use crate::engine::story;
 use crate::given::*;
 use desk::{DeliveryState, Direction, Reason};
-use store::{AttemptId, Delivery, DeliveryId, MessageId, NewMessage, Outcome, Store};
+use store::{AttemptId, Delivery, DeliveryId, Error, Job, Lane, MessageId, NewMessage, Outcome, Store};
 
 async fn message_of_two_parts(store: &Store) -> (MessageId, Vec<DeliveryId>) {
     let (message, parts): (MessageId, Vec<DeliveryId>) = (id(), vec![id(), id()]);
@@ -20,6 +20,7 @@ async fn message_of_two_parts(store: &Store) -> (MessageId, Vec<DeliveryId>) {
                     conversation: Some("c1"),
                     author: Some("user1"),
                     source_key: Some("1_2_3"),
+                    said: None,
                     inbox: Some("i1"),
                     created_at: NOW,
                 })
@@ -107,13 +108,47 @@ story! {
         assert_eq!(db.texts("SELECT outcome || epoch FROM attempt ORDER BY started_at").await, ["waiting1", "sent2"]);
         assert_eq!(db.count("SELECT COUNT(*) FROM attempt WHERE ended_at IS NULL OR detail <> '-1'").await, 0);
         let first = ids[0].clone();
-        let (unsent, ended) = store
-            .read(move |tx| Box::pin(async move {
-                Ok((tx.parts_unsent(message.as_str()).await?, tx.attempts_with(first.as_str(), "-1").await?))
-            }))
-            .await
-            .unwrap();
-        assert_eq!((unsent, ended), (1, 2));
+        let ended = store.read(move |tx| Box::pin(async move { tx.attempts_with(first.as_str(), "-1").await }));
+        assert_eq!(ended.await.unwrap(), 2);
+    }
+}
+
+async fn unsent(
+    store: &Store,
+    lane: &Lane,
+    job: &Job,
+    part: &DeliveryId,
+    state: DeliveryState,
+) -> Option<i64> {
+    let (lane, job, part) = (lane.clone(), job.clone(), part.clone());
+    let open =
+        store.read(move |tx| Box::pin(async move { tx.still_open(&lane, &job, part.as_str(), state).await }));
+    open.await.unwrap()
+}
+
+story! {
+    async fn an_attempt_begins_only_for_who_holds_the_lane(db: &Db) {
+        let store = db.store().await;
+        let (message, ids) = message_of_two_parts(&store).await;
+        enqueue(&store, vec![job("oA", message.to_string())]).await;
+        let lane = claim(&store, std::time::Duration::from_millis(1)).await.unwrap();
+        let job = head(&store, &lane).await;
+        assert_eq!(lane.head.as_ref().map(|head| head.subject.as_str()), Some(message.as_str()));
+        assert_eq!(unsent(&store, &lane, &job, &ids[0], DeliveryState::Waiting).await, Some(2));
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        let taken = claim(&store, LONG).await.unwrap();
+        let late = store.begin_attempt(&lane, id(), ids[0].as_str(), NOW).await;
+        assert!(matches!(late, Err(Error::LeaseLost)), "{late:?}");
+        assert_eq!(db.count("SELECT COUNT(*) FROM attempt").await, 0);
+        assert_eq!(parts_of(&store, &message).await[0].state, DeliveryState::Waiting);
+
+        store.begin_attempt(&taken, id(), ids[0].as_str(), NOW + 1).await.unwrap();
+        let open = parts_of(&store, &message).await.remove(0);
+        assert_eq!((open.state, open.tries, open.first_try_at), (DeliveryState::Sending, 1, Some(NOW + 1)));
+        assert_eq!(db.texts("SELECT account || epoch FROM attempt").await, [format!("{SHOP}{}", taken.epoch)]);
+        assert_eq!(unsent(&store, &taken, &job, &ids[0], DeliveryState::Waiting).await, None);
+        end(&store, &ids[0], DeliveryState::Sent, None, None).await;
+        assert_eq!(unsent(&store, &taken, &job, &ids[1], DeliveryState::Waiting).await, Some(1));
     }
 }
 

@@ -26,6 +26,7 @@ async fn write_message(tx: &mut Tx<'_>) -> Result<(), Error> {
         conversation: None,
         author: None,
         source_key: None,
+        said: None,
         inbox: None,
         created_at: NOW,
     })

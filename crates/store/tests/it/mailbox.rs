@@ -29,6 +29,7 @@ async fn answer(store: &Store, openid: &'static str, parts: &[Result<&'static st
                     conversation: None,
                     author: Some("user1"),
                     source_key: None,
+                    said: None,
                     inbox: None,
                     created_at: NOW,
                 })

@@ -16,6 +16,7 @@ async fn put(tx: &mut Tx<'_>, id: &MessageId) -> Result<(), Error> {
         conversation: None,
         author: None,
         source_key: None,
+        said: None,
         inbox: None,
         created_at: NOW,
     })

@@ -41,7 +41,7 @@ impl Bridge {
             return self.put_off(held, &job, NOT_SERVED).await;
         };
         let message = job.subject.clone();
-        let known = self.inner.store.read(move |tx| {
+        let known = self.inner.store.look_up(move |tx| {
             Box::pin(async move { Ok((tx.deliveries(&message).await?, tx.restored_at().await?)) })
         });
         let (parts, restored_at) = known.await?;
@@ -71,7 +71,7 @@ impl Bridge {
     /// The parts of the message that a job is about, in their order.
     pub(crate) async fn parts(&self, job: &Job) -> Result<Vec<Delivery>, Error> {
         let message = job.subject.clone();
-        self.inner.store.read(move |tx| Box::pin(async move { tx.deliveries(&message).await })).await
+        self.inner.store.look_up(move |tx| Box::pin(async move { tx.deliveries(&message).await })).await
     }
 
     /// The part whose turn it is, and how many there are from it on. Of a message that waited in the mailbox it is what is
@@ -97,7 +97,8 @@ impl Bridge {
         // What carries a file goes as that, or with the words that it had.
         if waited && next.content.is_none() {
             let id = next.id.clone();
-            let words = self.inner.store.read(move |tx| Box::pin(async move { tx.parked_words(&id).await }));
+            let words =
+                self.inner.store.look_up(move |tx| Box::pin(async move { tx.parked_words(&id).await }));
             if let Some(words) = words.await? {
                 next.body = words;
             }
@@ -115,7 +116,7 @@ impl Bridge {
     ) -> Result<Step, Error> {
         let (id, openid) = (account.id.clone(), held.lane.openid.clone());
         let (message, app) = (job.subject.clone(), self.inner.im.sdk_app_id());
-        let standing = self.inner.store.read(move |tx| {
+        let standing = self.inner.store.look_up(move |tx| {
             Box::pin(async move {
                 let customer = tx.customer(&id, &openid).await?;
                 let recalled = recall::is_recalled(tx, app, &message).await?;
@@ -353,7 +354,7 @@ impl Bridge {
     /// How many earlier attempts WeChat answered with this code.
     async fn answered_before(&self, delivery: &Delivery, code: &str) -> Result<u32, Error> {
         let (id, code) = (delivery.id.clone(), code.to_owned());
-        self.inner.store.read(move |tx| Box::pin(async move { tx.attempts_with(&id, &code).await })).await
+        self.inner.store.look_up(move |tx| Box::pin(async move { tx.attempts_with(&id, &code).await })).await
     }
 
     /// Commits how a try ended and what follows from it; the agent is told of failed and unsure in the same

@@ -19,7 +19,8 @@ const LATE: Millis = 120_000;
 impl Bridge {
     pub(crate) async fn intake(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
         let subject = job.subject.clone();
-        let row = self.inner.store.read(move |tx| Box::pin(async move { tx.inbox(&subject).await })).await?;
+        let row =
+            self.inner.store.look_up(move |tx| Box::pin(async move { tx.inbox(&subject).await })).await?;
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
             return self.put_off(held, &job, NOT_SERVED).await;
         };

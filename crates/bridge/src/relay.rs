@@ -25,7 +25,7 @@ impl Bridge {
             return self.put_off(held, &job, NOT_SERVED).await;
         };
         let message = job.subject.clone();
-        let due = self.inner.store.read(move |tx| {
+        let due = self.inner.store.look_up(move |tx| {
             Box::pin(async move {
                 let parts = tx.deliveries(&message).await?;
                 let Some(part) = parts.into_iter().find(|part| !part.state.is_final()) else {
@@ -74,8 +74,11 @@ impl Bridge {
         delivery: &Delivery,
     ) -> Result<Step, Error> {
         let (id, openid) = (account.id.clone(), held.lane.openid.clone());
-        let successor =
-            self.inner.store.read(move |tx| Box::pin(async move { tx.ghost_of(&id, &openid).await })).await?;
+        let successor = self
+            .inner
+            .store
+            .look_up(move |tx| Box::pin(async move { tx.ghost_of(&id, &openid).await }))
+            .await?;
         match successor {
             Some(ghost) => self.hand_over(held, &job, ghost.user_id).await,
             None => {

@@ -46,7 +46,8 @@ impl Bridge {
             return self.put_off(held, &job, NOT_SERVED).await;
         };
         let subject = job.subject.clone();
-        let row = self.inner.store.read(move |tx| Box::pin(async move { tx.inbox(&subject).await })).await?;
+        let row =
+            self.inner.store.look_up(move |tx| Box::pin(async move { tx.inbox(&subject).await })).await?;
         let received_at = row.as_ref().map_or(0, |row| row.received_at);
         let webhook = row.map(|row| Webhook::parse(row.query.as_deref().unwrap_or_default(), &row.body));
         let webhook = match webhook {
@@ -105,7 +106,7 @@ impl Bridge {
         let recall = recall::key(self.inner.im.sdk_app_id(), &message.from, &message.to, &message.msg_key);
         self.inner
             .store
-            .read(move |tx| {
+            .look_up(move |tx| {
                 Box::pin(async move {
                     Ok(Standing {
                         known: tx.is_known(&id, &openid, &author, &msg_key, said).await?,

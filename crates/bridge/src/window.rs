@@ -157,7 +157,7 @@ impl Bridge {
 
     async fn kept_windows(&self, account: &str, openid: &str) -> Result<Option<String>, Error> {
         let (account, openid) = (account.to_owned(), openid.to_owned());
-        self.inner.store.read(move |tx| Box::pin(async move { tx.windows(&account, &openid).await })).await
+        self.inner.store.look_up(move |tx| Box::pin(async move { tx.windows(&account, &openid).await })).await
     }
 
     /// The rules, and since when no push was missed.

@@ -90,10 +90,10 @@ impl Worker {
         tracing::info!(holder = self.holder, "work begins");
         let places = Arc::new(Semaphore::new(self.timing.lanes));
         let mut lanes = JoinSet::new();
-        let mut in_vain = 0u32;
+        let (mut in_vain, mut told) = (0u32, false);
         let waking = tokio::spawn(breaker::wake_lanes(self.bridge.clone(), stop.clone()));
         while !*stop.borrow() {
-            let claimed = match self.claim(&places).await {
+            let claimed = match self.claim(&places, told).await {
                 Ok(claimed) => {
                     if in_vain > 0 {
                         tracing::info!(in_vain, "work can be claimed again");
@@ -124,8 +124,8 @@ impl Worker {
                 });
             }
             tokio::select! {
-                () = self.bridge.inner.work.notified() => {}
-                () = tokio::time::sleep(self.timing.poll) => {}
+                () = self.bridge.inner.work.notified() => told = true,
+                () = tokio::time::sleep(self.timing.poll) => told = false,
                 _ = stop.changed() => {}
             }
             while let Some(ended) = lanes.try_join_next() {
@@ -138,13 +138,14 @@ impl Worker {
         report(waking.await);
     }
 
-    async fn claim(&self, places: &Semaphore) -> Result<Vec<Lane>, Error> {
+    /// `told`: somebody said that there is work; otherwise a look comes first, which costs less than a claim.
+    async fn claim(&self, places: &Semaphore, told: bool) -> Result<Vec<Lane>, Error> {
         let kept_free = match self.bridge.inner.store.webhooks_waiting() > PRESSED {
             true => self.timing.lanes - self.timing.lanes.div_ceil(FRACTION),
             false => 0,
         };
         let free = places.available_permits().saturating_sub(kept_free);
-        if free == 0 || !self.bridge.inner.store.anything_ready().await? {
+        if free == 0 || !(told || self.bridge.inner.store.anything_ready().await?) {
             return Ok(Vec::new());
         }
         let first = if self.claims.fetch_add(1, Ordering::Relaxed).is_multiple_of(TURNS) {

@@ -6,7 +6,7 @@
 //! waits is served in its turn.
 
 use crate::dialect;
-use crate::open::{Pool, Store};
+use crate::open::Store;
 use crate::sql::{Error, Tx, row};
 
 /// What is asked of a bucket. Times are in microseconds: the time in which the bucket gains one call, and its multiples.
@@ -42,15 +42,7 @@ impl Store {
     /// The store failed: nothing may be called then.
     pub async fn draw(&self, name: &str, draw: Draw) -> Result<Drawn, Error> {
         let name = name.to_owned();
-        match self.pool {
-            Pool::Sqlite { .. } => {
-                self.write(move |tx| Box::pin(async move { tx.draw(&name, draw).await })).await
-            }
-            // One statement is a transaction of its own: one way there and back.
-            Pool::Postgres(_) => {
-                self.read(move |tx| Box::pin(async move { tx.draw(&name, draw).await })).await
-            }
-        }
+        self.write_at_once(move |tx| Box::pin(async move { tx.draw(&name, draw).await })).await
     }
 }
 

@@ -152,7 +152,7 @@ impl Store {
 
     /// Whether any lane is ready, so that claiming would find something. Costs no write.
     pub async fn anything_ready(&self) -> Result<bool, Error> {
-        self.read(|tx| {
+        self.look_up(|tx| {
             Box::pin(async move {
                 // Each direction is a range of the index.
                 let ready = crate::sql::Text {
@@ -193,7 +193,7 @@ impl Store {
     /// The job at the head of a lane.
     pub async fn next_job(&self, lane: &Lane) -> Result<Option<Job>, Error> {
         let id = lane.id.clone();
-        self.read(move |tx| {
+        self.look_up(move |tx| {
             Box::pin(async move {
                 let row = row!(
                     tx,

@@ -143,6 +143,22 @@ impl Store {
         }
     }
 
+    /// As [`Store::read`], for a few rows by their keys: SQLite finds them on the thread that asks, which is quicker than to
+    /// hand them from another.
+    ///
+    /// # Errors
+    /// What `work` gave.
+    pub async fn look_up<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx<'a>) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
+    {
+        match &self.pool {
+            Pool::Sqlite { readers, .. } => readers.look_up(work).await,
+            Pool::Postgres(_) => self.read(work).await,
+        }
+    }
+
     /// Runs `work` on a connection for reading, outside of any transaction.
     ///
     /// # Errors

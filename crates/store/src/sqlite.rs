@@ -3,7 +3,7 @@
 //! A statement runs on the thread that asks. So a whole piece of work is handed to another thread once, and not with each
 //! of its statements: see `writer.rs` for the one that writes, [`Readers`] for those that read.
 
-use crate::sql::{Error, Tx};
+use crate::sql::{Conn, Error, Tx};
 use futures_util::future::BoxFuture;
 use rusqlite::types::{FromSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, Row, ToSql};
@@ -219,28 +219,14 @@ impl Readers {
         self.path.to_path_buf()
     }
 
-    /// Runs `work` on a connection for reading, outside of any transaction.
+    /// Runs `work` on a connection for reading, outside of any transaction, on a thread where it may take its time.
     pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Tx<'a>) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
     {
-        let permit = self.free.clone().acquire_owned().await.map_err(|_| Error::Closed)?;
-        let (path, idle, runtime) = (self.path.clone(), self.idle.clone(), Handle::current());
-        let read = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let known = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut sqlite = match known {
-                Some(sqlite) => sqlite,
-                None => Sqlite::open(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, &[("query_only", "ON")])?,
-            };
-            let done = runtime.block_on(work(&mut Tx { conn: crate::sql::Conn::Sqlite(&mut sqlite) }));
-            // After an error nobody knows what it met: the next one opens another.
-            if done.is_ok() {
-                idle.lock().unwrap_or_else(PoisonError::into_inner).push(sqlite);
-            }
-            done
-        });
+        let (readers, runtime) = (self.clone(), Handle::current());
+        let read = tokio::task::spawn_blocking(move || runtime.block_on(readers.look_up(work)));
         match read.await {
             Ok(done) => done,
             Err(error) => match error.try_into_panic() {
@@ -248,6 +234,25 @@ impl Readers {
                 Err(_) => Err(Error::Closed),
             },
         }
+    }
+
+    /// The same on the thread that asks, which others wait for.
+    pub(crate) async fn look_up<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        F: for<'a> FnOnce(&'a mut Tx<'a>) -> BoxFuture<'a, Result<T, Error>>,
+    {
+        let _permit = self.free.acquire().await.map_err(|_| Error::Closed)?;
+        let known = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut sqlite = match known {
+            Some(sqlite) => sqlite,
+            None => Sqlite::open(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY, &[("query_only", "ON")])?,
+        };
+        let done = work(&mut Tx { conn: Conn::Sqlite(&mut sqlite) }).await;
+        // After an error nobody knows what it met: the next one opens another.
+        if done.is_ok() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(sqlite);
+        }
+        done
     }
 
     /// Waits for who reads, and closes all connections.

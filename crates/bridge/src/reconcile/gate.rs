@@ -24,7 +24,7 @@ impl Bridge {
         said_s: i64,
     ) -> Result<Option<Step>, Error> {
         let (id, openid, at) = (account.id.clone(), held.lane.openid.clone(), job.since);
-        let missed = self.inner.store.read(move |tx| {
+        let missed = self.inner.store.look_up(move |tx| {
             Box::pin(async move {
                 if tx.is_looked_at(&id, &openid, at).await? {
                     return Ok(None);

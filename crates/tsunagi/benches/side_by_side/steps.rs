@@ -411,7 +411,8 @@ async fn memory() -> Rows {
         let setting = Setting { relay: true, clouds: clouds.address, env: Vec::new() };
         let running = Running::start(subject, &setting, &home);
         std::thread::sleep(Duration::from_secs(3));
-        let idle = running.memory("VmRSS");
+        // What the process holds itself, and with the pages of its program, which the system may take back.
+        let (own, idle) = (running.memory("RssAnon"), running.memory("VmRSS"));
         let requests = Arc::new(traffic.texts(1..120_000, Mode::Plain));
         let before = clouds.messages();
         let done =
@@ -420,7 +421,7 @@ async fn memory() -> Rows {
         clouds.wait_for(before + done.answered);
         let loaded = running.memory("VmHWM");
         running.stop();
-        let mut figures = vec![("idle_mib", json!(idle)), ("load_mib", json!(loaded))];
+        let mut figures = vec![("idle_mib", json!(idle)), ("idle_own_mib", json!(own)), ("load_mib", json!(loaded))];
         if matches!(subject, Subject::Sqlite | Subject::Postgres) {
             let setting = Setting { relay: false, ..setting };
             let taking = Running::start(subject, &setting, &home);

@@ -421,7 +421,8 @@ async fn memory() -> Rows {
         clouds.wait_for(before + done.answered);
         let loaded = running.memory("VmHWM");
         running.stop();
-        let mut figures = vec![("idle_mib", json!(idle)), ("idle_own_mib", json!(own)), ("load_mib", json!(loaded))];
+        let mut figures =
+            vec![("idle_mib", json!(idle)), ("idle_own_mib", json!(own)), ("load_mib", json!(loaded))];
         if matches!(subject, Subject::Sqlite | Subject::Postgres) {
             let setting = Setting { relay: false, ..setting };
             let taking = Running::start(subject, &setting, &home);

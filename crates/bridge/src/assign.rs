@@ -50,7 +50,8 @@ impl Roster {
         from: Option<&str>,
     ) -> Result<Option<String>, Error> {
         let turn = tx.take_turn(account).await?;
-        let loads: HashMap<String, i64> = tx.loads(account).await?.into_iter().collect();
+        let agents: Vec<String> = self.0.iter().map(|(agent, _)| agent.clone()).collect();
+        let loads: HashMap<String, i64> = tx.loads(account, &agents).await?.into_iter().collect();
         let turns: HashMap<String, i64> = tx.turns(account).await?.into_iter().collect();
         let candidates: Vec<Candidate<'_>> = self
             .0

@@ -1,7 +1,13 @@
 //! Conversations: who serves whom, from when to when.
 
-use crate::sql::{Error, Tx, execute, row, rows};
+use crate::dialect;
+use crate::sql::{Conn, Error, Tx, execute, json_rows, row, rows};
+use crate::sqlite;
 use desk::Millis;
+
+/// Open conversations of one agent that are counted. Who has more is no fuller; without a bound the minute after a mass message
+/// would count thousands for each customer who writes.
+pub const LOAD_COUNTED: i64 = 200;
 
 impl Tx<'_> {
     /// The agent of a conversation; `None` before it is opened.
@@ -35,14 +41,18 @@ impl Tx<'_> {
         row.map(|(turn,)| turn).ok_or(Error::Unknown("turn"))
     }
 
-    /// Who has open conversations under an account, and how many.
-    pub async fn loads(&mut self, account: &str) -> Result<Vec<(String, i64)>, Error> {
-        Ok(rows!(
-            self,
-            (String, i64),
-            "SELECT agent, COUNT(*) FROM conversation WHERE account = $1 AND closed_at IS NULL GROUP BY agent",
-            account
-        )?)
+    /// How many open conversations each of these agents has under an account, counted up to [`LOAD_COUNTED`].
+    pub async fn loads(&mut self, account: &str, agents: &[String]) -> Result<Vec<(String, i64)>, Error> {
+        match &mut self.conn {
+            Conn::Sqlite(conn) => {
+                let loads = sqlite::query(dialect::LOADS.sqlite).bind(account).bind(json_rows(agents.iter()));
+                loads.bind(LOAD_COUNTED).rows(conn)
+            }
+            Conn::Postgres(conn) => {
+                let loads = sqlx::query_as(dialect::LOADS.postgres).bind(account).bind(agents);
+                Ok(loads.bind(LOAD_COUNTED).fetch_all(&mut **conn).await?)
+            }
+        }
     }
 
     /// The turn at which each agent of an account was last given a conversation.

@@ -94,6 +94,20 @@ pub(crate) const END_ATTEMPT: &str = "WITH tried AS (UPDATE attempt SET ended_at
        WHERE delivery = $1 AND ended_at IS NULL) \
      UPDATE delivery SET state = $3, reason = $5, msg_key = COALESCE($6, msg_key), changed_at = $2 WHERE id = $1";
 
+macro_rules! loads {
+    ($agents:literal) => {
+        concat!(
+            "SELECT a.value, (SELECT COUNT(*) FROM (SELECT 1 FROM conversation c \
+               WHERE c.account = $1 AND c.agent = a.value AND c.closed_at IS NULL LIMIT $3) AS counted) FROM ",
+            $agents
+        )
+    };
+}
+
+/// $1 account, $2 agents: how many open conversations each has, counted up to $3.
+pub(crate) const LOADS: Text =
+    Text { sqlite: loads!("json_each($2) AS a"), postgres: loads!("UNNEST($2::text[]) AS a (value)") };
+
 macro_rules! heads {
     ($of:literal) => {
         concat!(

@@ -43,6 +43,7 @@ mod writer;
 
 pub use batch::OVERTAKEN;
 pub use bucket::{Draw, Drawn};
+pub use conversation::LOAD_COUNTED;
 pub use customer::{Begun, Customer};
 pub use dialect::Old;
 pub use erase::{Compacted, Traces};

@@ -3,7 +3,7 @@
 use crate::engine::story;
 use crate::given::*;
 use futures_util::future::join_all;
-use store::{Error, Store};
+use store::{Error, LOAD_COUNTED, Store};
 
 async fn open(store: &Store, id: &'static str, openid: &'static str, agent: &'static str) {
     store
@@ -13,12 +13,31 @@ async fn open(store: &Store, id: &'static str, openid: &'static str, agent: &'st
 }
 
 async fn load(store: &Store, agent: &'static str) -> i64 {
-    let loads = store.read(move |tx| Box::pin(async move { tx.loads(SHOP).await })).await.unwrap();
-    loads.into_iter().find(|(who, _)| who == agent).map_or(0, |(_, open)| open)
+    let agents = vec![agent.to_owned(), "another".to_owned()];
+    let loads = store.read(move |tx| Box::pin(async move { tx.loads(SHOP, &agents).await })).await.unwrap();
+    loads.into_iter().find(|(who, _)| who == agent).unwrap().1
 }
 
 async fn latest(store: &Store, openid: &'static str) -> Option<String> {
     store.read(move |tx| Box::pin(async move { tx.latest_agent(SHOP, openid).await })).await.unwrap()
+}
+
+story! {
+    async fn who_has_very_many_is_not_counted_to_the_end(db: &Db) {
+        let store = db.store().await;
+        store
+            .write(|tx| {
+                Box::pin(async move {
+                    for n in 0..LOAD_COUNTED + 5 {
+                        tx.open_conversation(&format!("c{n}"), SHOP, &format!("o{n}"), "user1", NOW).await?;
+                    }
+                    tx.open_conversation("another", "another shop", "o1", "user2", NOW).await
+                })
+            })
+            .await
+            .unwrap();
+        assert_eq!((load(&store, "user1").await, load(&store, "user2").await), (LOAD_COUNTED, 0));
+    }
 }
 
 story! {

@@ -457,9 +457,10 @@ impl Settlement {
                 Ok(Step::Released)
             }
             (None, DeliveryState::Sent) if unsent > 1 => Ok(Step::Again),
-            (None, DeliveryState::Sent) => Ok(Step::after_finish(tx.finish(&lane, &job).await?)),
-            (None, _) => {
-                tx.fail_rest(&job.subject, now).await?;
+            (None, state) => {
+                if state != DeliveryState::Sent {
+                    tx.fail_rest(&job.subject, now).await?;
+                }
                 Ok(Step::after_finish(tx.finish(&lane, &job).await?))
             }
         }

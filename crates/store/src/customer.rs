@@ -72,7 +72,7 @@ impl Tx<'_> {
             count
         )?;
         let (last, last_act, windows) = taken.ok_or(Error::Unknown("customer"))?;
-        let first = u32::try_from(last - count + 1).map_err(|_| Error::Unknown("message number"))?;
+        let first = first_of(last, count)?;
         if last_act.is_some() {
             execute!(
                 self,
@@ -95,7 +95,7 @@ impl Tx<'_> {
             count
         )?;
         let (last,) = row.ok_or(Error::Unknown("customer"))?;
-        u32::try_from(last - count + 1).map_err(|_| Error::Unknown("message number"))
+        first_of(last, count)
     }
 
     /// Keeps what a customer without an open conversation did last, for whoever serves them next.
@@ -133,4 +133,9 @@ impl Tx<'_> {
         )?;
         Ok(())
     }
+}
+
+/// The first of `count` numbers of which this is the last.
+fn first_of(last: i64, count: i64) -> Result<u32, Error> {
+    u32::try_from(last - count + 1).map_err(|_| Error::Unknown("message number"))
 }

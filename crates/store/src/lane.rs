@@ -120,7 +120,7 @@ impl Store {
         let deadline = Instant::now() + if unfenced { lease * 1_000 } else { lease * 4 / 5 };
         let (holder, lease) = (holder.to_owned(), lease.as_millis() as i64);
         type Row = (String, String, String, String, i64);
-        let (claimed, heads): (Vec<Row>, _) = self
+        let (claimed, mut heads): (Vec<Row>, HashMap<String, Job>) = self
             .write_at_once(move |tx| {
                 Box::pin(async move {
                     let claimed = rows!(
@@ -141,7 +141,6 @@ impl Store {
                 })
             })
             .await?;
-        let mut heads = heads;
         let lane = |(id, account, openid, direction, epoch): Row| {
             let direction = if direction == "in" { Direction::In } else { Direction::Out };
             let (epoch, head) = (if unfenced { 0 } else { epoch }, heads.remove(&id));
@@ -242,7 +241,7 @@ impl Tx<'_> {
             }
         };
         let job = |(lane, position, kind, subject, note, tries, since, trace)| {
-            (lane, Job { position, kind, subject, note, tries, since, trace })
+            (lane, Job::from((position, kind, subject, note, tries, since, trace)))
         };
         Ok(found.into_iter().map(job).collect())
     }

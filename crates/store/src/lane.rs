@@ -210,15 +210,16 @@ impl Store {
     pub async fn backlog(&self) -> Result<Backlog, Error> {
         self.read(|tx| {
             Box::pin(async move {
-                let (lanes, jobs, ready, now): (i64, i64, i64, i64) = row!(
+                // The clock is read once: two looks at it may lie a millisecond apart.
+                let (lanes, jobs, overdue): (i64, i64, i64) = row!(
                     tx,
-                    (i64, i64, i64, i64),
+                    (i64, i64, i64),
                     "SELECT COUNT(*), CAST(COALESCE(SUM(tail - head), 0) AS BIGINT), \
-                     COALESCE(MIN(ready_at), (SELECT now FROM clock)), (SELECT now FROM clock) \
+                     COALESCE((SELECT now FROM clock) - MIN(ready_at), 0) \
                      FROM lane WHERE ready_at IS NOT NULL"
                 )?
                 .unwrap_or_default();
-                Ok(Backlog { lanes, jobs, overdue: (now - ready).max(0) })
+                Ok(Backlog { lanes, jobs, overdue: overdue.max(0) })
             })
         })
         .await

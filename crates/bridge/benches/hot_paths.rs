@@ -132,7 +132,7 @@ async fn store_pushes(folder: &Path, count: usize, is_worked_off: bool) {
         let first = batch * BATCH;
         let arrivals = (first..first + BATCH).map(|n| arrival(n, earlier as usize, &clock, &entropy));
         let stored = join_all(arrivals.map(|arrival| store.ingest(arrival))).await;
-        assert!(stored.into_iter().all(|stored| stored.unwrap().new));
+        assert!(stored.into_iter().all(|stored| stored.unwrap().is_new()));
         if is_worked_off {
             work_off(&store).await;
         }
@@ -175,6 +175,7 @@ fn arrival(n: usize, run: usize, clock: &Clock, entropy: &Entropy) -> Arrival {
         reply: None,
         work: Work::Customer { openid, said_at: 1, effect: Effect::Write { conversation, waiting: None } },
         trace: None,
+        may_wait: true,
     }
 }
 

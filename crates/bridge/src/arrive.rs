@@ -42,6 +42,7 @@ impl Bridge {
                     reply: None,
                     work: Work::Nothing,
                     trace: None,
+                    may_wait: !self.is_passive(account),
                 };
             }
         };
@@ -107,6 +108,7 @@ impl Bridge {
             reply,
             work,
             trace: trace::stored(),
+            may_wait: !self.is_passive(account),
         }
     }
 
@@ -153,6 +155,7 @@ impl Bridge {
             reply: None,
             work,
             trace: trace::stored(),
+            may_wait: false,
         }
     }
 }

@@ -133,7 +133,7 @@ impl Bridge {
             account: account.clone(),
             openid: push.from.clone(),
             key: key.to_owned(),
-            new: ingested.new,
+            new: ingested.is_new(),
             tap: tap_of(message).map(str::to_owned),
             hold: !account.passive_hold.is_zero(),
             seal: opened.seal.clone(),

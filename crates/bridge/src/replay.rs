@@ -73,6 +73,7 @@ impl Bridge {
             reply: None,
             work,
             trace: None,
+            may_wait: false,
         })
     }
 }

@@ -125,6 +125,7 @@ impl Worker {
             }
             tokio::select! {
                 () = self.bridge.inner.work.notified() => told = true,
+                () = self.bridge.inner.store.sorted() => told = true,
                 () = tokio::time::sleep(self.timing.poll) => told = false,
                 _ = stop.changed() => {}
             }

@@ -117,7 +117,7 @@ async fn measure(store: &Store, arrivals: &Arc<Arrivals>, grouped: bool, turn: D
                         true => store.ingest(arrival).await,
                         false => store.ingest_alone(arrival).await,
                     };
-                    assert!(stored.unwrap().new);
+                    assert!(stored.unwrap().is_new());
                     times.push(asked.elapsed());
                 }
                 times
@@ -183,6 +183,7 @@ impl Arrivals {
             reply: None,
             work: if event { Work::Nothing } else { Work::Customer { openid, said_at: 1, effect } },
             trace: None,
+            may_wait: false,
         }
     }
 }

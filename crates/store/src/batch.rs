@@ -5,7 +5,7 @@
 //! decides what goes into a batch, and what becomes of one that fails.
 
 use crate::dialect;
-use crate::ingest::{Arrival, Effect, Ingested, Work};
+use crate::ingest::{Arrival, Effect, Ingested, Novelty, Work};
 use crate::lane::NewJob;
 use crate::sql::{Conn, Error, Tx, column, json_rows, many};
 use crate::sqlite;
@@ -362,7 +362,7 @@ async fn answers(
         } else {
             kept.get(&arrival.dedup_key).cloned().flatten()
         };
-        Ingested { new: *new, reply }
+        Ingested { novelty: if *new { Novelty::New } else { Novelty::Repeat }, reply }
     };
     Ok(arrivals.iter().zip(new).map(answer).collect())
 }

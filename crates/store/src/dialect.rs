@@ -3,7 +3,7 @@
 use crate::sql::Text;
 
 /// The column type for raw bytes in the migrations, which are written for PostgreSQL.
-pub(crate) const BYTES_IN_MIGRATIONS: (&str, &str) = ("BYTEA", "BLOB");
+pub(crate) const TYPES_IN_MIGRATIONS: [(&str, &str); 2] = [("BYTEA", "BLOB"), ("BIGSERIAL", "INTEGER")];
 
 /// The database's own clock as a one-row view, so that leases use it with the same statements everywhere.
 pub(crate) const CLOCK_VIEW: Text = Text {
@@ -284,6 +284,28 @@ pub(crate) const INSERT_JOBS: Text = Text {
 };
 
 // The statements of `accounts import`, on the same plan.
+
+/// account, openid, at; then the idle time in ms: those who are in a conversation then.
+pub(crate) const TALKING: Text = Text {
+    sqlite: "SELECT c.account, c.openid FROM ROWS AS new \
+             JOIN customer c ON c.account = new.column1 AND c.openid = new.column2 \
+             WHERE c.conversation IS NOT NULL AND c.conversation_at >= new.column3 - LAST",
+    postgres: "SELECT c.account, c.openid FROM UNNEST($1::text[], $2::text[], $3::bigint[]) AS new (a, o, t) \
+               JOIN customer c ON c.account = new.a AND c.openid = new.o \
+               WHERE c.conversation IS NOT NULL AND c.conversation_at >= new.t - $4",
+};
+
+/// ids: what these rows of the spool hold, in their order.
+pub(crate) const SPOOLED: Text = Text {
+    sqlite: "SELECT arrivals FROM spool WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id",
+    postgres: "SELECT arrivals FROM spool WHERE id = ANY ($1::bigint[]) ORDER BY id",
+};
+
+/// ids: these rows of the spool go.
+pub(crate) const SORTED: Text = Text {
+    sqlite: "DELETE FROM spool WHERE id IN (SELECT value FROM json_each($1)) RETURNING id",
+    postgres: "DELETE FROM spool WHERE id = ANY ($1::bigint[]) RETURNING id",
+};
 
 /// openid; then account and now: a customer's row for each follower who has none.
 pub(crate) const ADD_FOLLOWERS: Text = Text {

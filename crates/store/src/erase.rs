@@ -91,6 +91,8 @@ pub enum Compacted {
 impl Store {
     /// Looks for everything that there is of a customer. Reads all webhooks of the account and those of nobody.
     pub async fn traces_of(&self, account: &str, openid: &str) -> Result<Traces, Error> {
+        // What came in a crowd is found once it is sorted.
+        self.sort_all().await?;
         let (id, who) = (account.to_owned(), openid.to_owned());
         let mut traces = self.read(move |tx| Box::pin(async move { tx.rows_of(&id, &who).await })).await?;
         let mut ids: Vec<String> = traces.ghosts.clone();

@@ -2,9 +2,10 @@
 
 use crate::sql::{Error, Tx, execute, row};
 use desk::Millis;
+use serde::{Deserialize, Serialize};
 
 /// The cloud that a webhook came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
     /// A push of WeChat.
     Wechat,

@@ -1,6 +1,6 @@
 //! SQL and nothing else: one concrete [`Store`] on SQLite or PostgreSQL.
 //!
-//! Start with `ingest.rs` and `batch.rs` (webhooks become durable) and `lane.rs` (work is claimed, fenced and released).
+//! Start with `ingest.rs`, `batch.rs` and `spool.rs` (webhooks become durable) and `lane.rs` (work is claimed, fenced and released).
 //! `customer.rs`, `ghost.rs`, `conversation.rs`, `message.rs`, `mailbox.rs`, `slot.rs`, `token.rs`, `bucket.rs`
 //! and `pause.rs` are one table family each.
 //! `sql.rs` joins the two drivers, `sqlite.rs` is one of them, `dialect.rs` holds every place where the engines differ,
@@ -32,6 +32,7 @@ mod recall;
 mod reconcile;
 mod replay;
 mod slot;
+mod spool;
 mod sql;
 mod sqlite;
 mod token;
@@ -50,7 +51,7 @@ pub use erase::{Compacted, Traces};
 pub use ghost::{Ghost, GhostState};
 pub use import::{ImportState, Planned, Round};
 pub use inbox::{InboxRow, Source};
-pub use ingest::{Arrival, Effect, Ingested, Work};
+pub use ingest::{Arrival, Effect, Ingested, Novelty, Work};
 pub use inspect::{Inspection, Trouble, inspect};
 pub use lane::{Backlog, Job, Lane, NewJob, lane_id};
 pub use mailbox::{Parked, ParkedMessage};

@@ -13,6 +13,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (7, include_str!("../migrations/0007_media.sql")),
     (8, include_str!("../migrations/0008_nothing_missed.sql")),
     (9, include_str!("../migrations/0009_limits.sql")),
+    (10, include_str!("../migrations/0010_spool.sql")),
 ];
 
 /// The number of the newest migration that this version has.
@@ -33,7 +34,9 @@ pub(crate) async fn migrate(tx: &mut Tx<'_>) -> Result<(), Error> {
     for (number, text) in MIGRATIONS.iter().filter(|(number, _)| *number > version) {
         match &mut tx.conn {
             Conn::Sqlite(conn) => {
-                let text = text.replace(dialect::BYTES_IN_MIGRATIONS.0, dialect::BYTES_IN_MIGRATIONS.1);
+                let types = dialect::TYPES_IN_MIGRATIONS.iter();
+                let text =
+                    types.fold((*text).to_owned(), |text, (postgres, sqlite)| text.replace(postgres, sqlite));
                 conn.script(&text)?;
             }
             Conn::Postgres(conn) => {

@@ -3,6 +3,7 @@
 use crate::ingest::{Arrival, Ingested, Ingestion};
 use crate::lent::{self, Lent};
 use crate::migrate;
+use crate::spool::Spool;
 use crate::sql::{Conn, Error, Tx};
 use crate::sqlite::{Readers, Sqlite};
 use crate::writer::Writer;
@@ -29,6 +30,9 @@ pub struct Options {
     pub connections: u32,
     /// Webhooks that may wait for their commit; beyond it they are refused.
     pub ingest_queue: usize,
+    /// From so many webhooks in one commit on, they are stored as they came and sorted afterwards; 0: never. A store that is
+    /// not opened for `serve` sorts only if this says so.
+    pub spool_from: usize,
     /// How long a webhook waits for its commit. WeChat gives up after 5 s.
     pub ingest_timeout: Duration,
     /// How long a node's claims last: what one that stands still has locked in PostgreSQL is free again well before.
@@ -42,6 +46,7 @@ impl Default for Options {
             conversation_idle: 48 * 3_600_000,
             connections: 8,
             ingest_queue: 8192,
+            spool_from: 0,
             ingest_timeout: Duration::from_secs(3),
             lease: Duration::from_secs(30),
         }
@@ -88,7 +93,7 @@ impl Store {
         let fresh_id = desk::Id::<()>::new(clock, entropy);
         let created_at = clock.now();
         let exclusive = options.exclusive;
-        let id = pool
+        let (id, spooled) = pool
             .write(move |tx| {
                 Box::pin(async move {
                     tx.be_patient().await?;
@@ -100,18 +105,22 @@ impl Store {
                     if let (true, Conn::Sqlite(_)) = (exclusive, &tx.conn) {
                         tx.take_back_lanes().await?;
                     }
+                    if exclusive {
+                        tx.take_back_aside().await?;
+                    }
+                    let spooled = tx.spooled().await?;
                     match migrate::meta(tx, "store").await? {
-                        Some(id) => Ok(id),
+                        Some(id) => Ok((id, spooled)),
                         None => {
                             migrate::set_meta(tx, "store", fresh_id.as_str()).await?;
                             migrate::set_meta(tx, "created_at", &created_at.to_string()).await?;
-                            Ok(fresh_id.as_str().to_owned())
+                            Ok((fresh_id.as_str().to_owned(), spooled))
                         }
                     }
                 })
             })
             .await?;
-        let ingestion = Ingestion::start(pool.clone(), &options, writers);
+        let ingestion = Ingestion::start(pool.clone(), &options, writers, spooled);
         Ok(Store { pool, ingestion, id: id.into(), beats: Arc::default(), _lock: lock })
     }
 
@@ -211,6 +220,10 @@ impl Store {
         self.beat().await
     }
 
+    pub(crate) fn spool(&self) -> &Spool {
+        self.ingestion.spool()
+    }
+
     /// When a conversation is over, in ms without a message.
     pub(crate) fn idle(&self) -> Millis {
         self.ingestion.idle()
@@ -232,6 +245,7 @@ impl Store {
     /// Waits for what is under way and closes all connections. On SQLite the last one to close, if it may write, moves the
     /// log into the file: a stopped gateway leaves one file with everything in it.
     pub async fn close(&self) {
+        self.spool().close();
         match &self.pool {
             Pool::Sqlite { readers, writer } => {
                 let _ = writer.write(|_| Box::pin(async { Ok(()) })).await;

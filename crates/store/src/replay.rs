@@ -35,7 +35,7 @@ impl Store {
                 let Some((came,)) = came else { return Ok(Replayed::Gone) };
                 let id = arrival.id.clone();
                 let stored = batch::store(tx, &[arrival], idle).await?;
-                if !stored.first().is_some_and(|stored| stored.new) {
+                if !stored.first().is_some_and(|stored| stored.is_new()) {
                     return Ok(Replayed::Repeat);
                 }
                 // Its job waits from now on, but the message is as old as it is.

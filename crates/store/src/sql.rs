@@ -20,6 +20,9 @@ pub enum Error {
     /// The writer's queue is full, or its answer took too long.
     #[error("the store is overloaded")]
     Overloaded,
+    /// Webhooks that came before are not sorted yet.
+    #[error("webhooks that came before are to be sorted first")]
+    Spooled,
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,

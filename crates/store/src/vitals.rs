@@ -34,6 +34,8 @@ pub struct Vitals {
     pub parked: Vec<(String, i64)>,
     /// AppID and the end of its access token.
     pub tokens: Vec<(String, Millis)>,
+    /// Webhooks that are stored as they came and not sorted yet.
+    pub spooled: i64,
     /// Bytes of the SQLite file and of its write-ahead log.
     pub files: Option<(u64, u64)>,
 }
@@ -42,7 +44,7 @@ impl Store {
     /// Takes a look.
     pub async fn vitals(&self) -> Result<Vitals, Error> {
         type Row = (String, String, i64, i64, Option<i64>);
-        let (waiting, parked, tokens) = self
+        let (waiting, parked, tokens, spooled) = self
             .read(|tx| {
                 Box::pin(async move {
                     // The longest waiting ones are counted first.
@@ -65,14 +67,18 @@ impl Store {
                          GROUP BY b.account",
                         LANES_COUNTED
                     )?;
-                    Ok((waiting, parked, tokens))
+                    Ok((waiting, parked, tokens, tx.spooled().await?))
                 })
             })
             .await?;
         let waiting = waiting.into_iter().filter_map(|(account, direction, lanes, jobs, oldest)| {
             Some(Queued { account, direction, lanes, jobs, oldest: oldest? })
         });
-        Ok(Vitals { waiting: waiting.collect(), parked, tokens, files: self.file_sizes() })
+        if let Pool::Postgres(_) = self.pool {
+            // Other nodes add to them and sort them, too.
+            self.spool().count(spooled);
+        }
+        Ok(Vitals { waiting: waiting.collect(), parked, tokens, spooled, files: self.file_sizes() })
     }
 
     /// Leaves the fingerprint of this node's configuration, and tells whether another node has left another one within

@@ -63,6 +63,16 @@ pub(crate) const METRICS: &[Metric] = &[
         "",
         "Webhooks answered 503 because the queue in front of the inbox was full.",
     ),
+    gauge(
+        "tsunagi_spooled",
+        "",
+        "Webhooks that came in a crowd: stored, answered, and not sorted into conversations yet.",
+    ),
+    counter(
+        "tsunagi_spool_aside_total",
+        "",
+        "Of these, those that the database refused when they were sorted; they stay in the table spool.",
+    ),
     histogram("tsunagi_ingest_batch_size", "", "Webhooks in one commit."),
     histogram("tsunagi_store_group_size", "", "Writers in one commit of SQLite's group commit."),
     counter(

@@ -109,6 +109,7 @@ impl Bridge {
             reply: None,
             work: Work::Nothing,
             trace: None,
+            may_wait: false,
         };
         Found { message, arrival }
     }

@@ -42,6 +42,7 @@ fn number() -> u64 {
 }
 
 fn arrival(key: String, work: Work) -> Arrival {
+    let may_wait = !matches!(work, Work::Ghost { .. });
     Arrival {
         id: id(),
         source: Source::Wechat,
@@ -54,6 +55,7 @@ fn arrival(key: String, work: Work) -> Arrival {
         reply: None,
         work,
         trace: None,
+        may_wait,
     }
 }
 
@@ -120,7 +122,7 @@ pub(crate) async fn in_one_batch(
     assert!((&mut all).now_or_never().is_none(), "nothing was held up");
     stall.release().await;
     for busy in busy {
-        assert!(busy.await.unwrap().unwrap().new);
+        assert!(busy.await.unwrap().unwrap().is_new());
     }
     all.await
 }

@@ -3,7 +3,7 @@
 use crate::engine::story;
 use crate::given::*;
 use futures_util::future::join_all;
-use store::{Arrival, Ingested, Work, lane_id};
+use store::{Arrival, Ingested, Novelty, Work, lane_id};
 
 async fn conversation(store: &store::Store, openid: &'static str) -> Option<String> {
     store
@@ -18,7 +18,7 @@ story! {
         let store = db.store().await;
         let message = says("oA");
         let first = store.ingest(message.clone()).await.unwrap();
-        assert_eq!(first, Ingested { new: true, reply: Some(WAITING.to_vec()) });
+        assert_eq!(first, Ingested { novelty: Novelty::New, reply: Some(WAITING.to_vec()) });
 
         let id = message.id.clone();
         let row = store.read(move |tx| Box::pin(async move { tx.inbox(id.as_str()).await })).await.unwrap().unwrap();
@@ -54,7 +54,7 @@ story! {
         let query = Some("signature=x&openid=%00".to_owned());
         let kept = Arrival { kind: "unreadable", query: query.clone(), body: body.clone(), ..event() };
         let id = kept.id.clone();
-        assert_eq!(store.ingest(kept).await.unwrap(), Ingested { new: true, reply: None });
+        assert_eq!(store.ingest(kept).await.unwrap(), Ingested { novelty: Novelty::New, reply: None });
         let row = store.read(move |tx| Box::pin(async move { tx.inbox(id.as_str()).await })).await.unwrap().unwrap();
         assert_eq!((row.kind.as_str(), row.query, row.body), ("unreadable", query, body));
         assert_eq!(db.count("SELECT COUNT(*) FROM lane").await, 0);
@@ -69,7 +69,7 @@ story! {
         let arrivals: Vec<Arrival> = arrivals.collect();
         let ids: Vec<_> = arrivals.iter().map(|arrival| arrival.id.clone()).collect();
         for stored in join_all(arrivals.into_iter().map(|arrival| store.ingest(arrival))).await {
-            assert!(stored.unwrap().new);
+            assert!(stored.unwrap().is_new());
         }
         for (id, body) in ids.into_iter().zip(bodies) {
             let row = store.read(move |tx| Box::pin(async move { tx.inbox(id.as_str()).await })).await.unwrap();
@@ -84,13 +84,13 @@ story! {
         let opening = says("oA");
         let first = store.ingest(opening.clone()).await.unwrap();
         let second = says("oA");
-        assert_eq!(store.ingest(second.clone()).await.unwrap(), Ingested { new: true, reply: None });
+        assert_eq!(store.ingest(second.clone()).await.unwrap(), Ingested { novelty: Novelty::New, reply: None });
         let follow = follows("oB");
         assert_eq!(store.ingest(follow.clone()).await.unwrap().reply.unwrap(), b"welcome");
         for _ in 0..2 {
             let repeat = store.ingest(again(&opening)).await.unwrap();
-            assert_eq!(repeat, Ingested { new: false, reply: first.reply.clone() });
-            assert_eq!(store.ingest(again(&second)).await.unwrap(), Ingested { new: false, reply: None });
+            assert_eq!(repeat, Ingested { novelty: Novelty::Repeat, reply: first.reply.clone() });
+            assert_eq!(store.ingest(again(&second)).await.unwrap(), Ingested { novelty: Novelty::Repeat, reply: None });
             assert_eq!(store.ingest(again(&follow)).await.unwrap().reply.unwrap(), b"welcome");
         }
         assert_eq!(db.count("SELECT COUNT(*) FROM inbox").await, 3);
@@ -106,8 +106,8 @@ story! {
         batch.insert(5, says("oB"));
         let answers: Vec<Ingested> =
             in_one_batch(db, &store, batch).await.into_iter().map(Result::unwrap).collect();
-        assert_eq!(answers.iter().filter(|answer| answer.new).count(), 2);
-        assert!(answers[0].new && answers[5].new);
+        assert_eq!(answers.iter().filter(|answer| answer.is_new()).count(), 2);
+        assert!(answers[0].is_new() && answers[5].is_new());
         assert!(answers.iter().all(|answer| answer.reply.as_deref() == Some(WAITING)));
         assert_eq!(db.count("SELECT COUNT(*) FROM job").await, 2);
     }
@@ -122,7 +122,7 @@ story! {
             nodes[0].ingest(unfollows("oA")).await.unwrap();
             let answers = join_all((0..12).map(|n| nodes[n % 2].ingest(again(&message)))).await;
             let answers: Vec<Ingested> = answers.into_iter().map(Result::unwrap).collect();
-            assert_eq!(answers.iter().filter(|answer| answer.new).count(), 1, "round {round}");
+            assert_eq!(answers.iter().filter(|answer| answer.is_new()).count(), 1, "round {round}");
             assert!(answers.iter().all(|answer| answer.reply.as_deref() == Some(WAITING)), "round {round}");
         }
         assert_eq!(db.count("SELECT COUNT(*) FROM job").await, 20);
@@ -147,7 +147,7 @@ story! {
         assert_eq!(purged, 0);
         assert_eq!(
             store.ingest(late).await.unwrap(),
-            Ingested { new: false, reply: Some(WAITING.to_vec()) }
+            Ingested { novelty: Novelty::Repeat, reply: Some(WAITING.to_vec()) }
         );
     }
 }
@@ -167,8 +167,8 @@ story! {
         assert_eq!(db.count(&format!("SELECT MIN(at) FROM dedup WHERE at > {NOW}")).await, NOW + 3 * HOUR);
         let purged = store.write(move |tx| Box::pin(async move { tx.purge_dedup(before, 9).await })).await.unwrap();
         assert_eq!(purged, 1);
-        assert!(!store.ingest(again(&messages[3])).await.unwrap().new);
-        assert!(store.ingest(again(&messages[0])).await.unwrap().new, "a purged key counts as new");
+        assert!(!store.ingest(again(&messages[3])).await.unwrap().is_new());
+        assert!(store.ingest(again(&messages[0])).await.unwrap().is_new(), "a purged key counts as new");
         assert_eq!(db.count("SELECT COUNT(*) FROM inbox").await, 5, "the inbox itself is not purged");
     }
 }
@@ -180,7 +180,7 @@ story! {
             in_one_batch(db, &store, vec![says_as("oA", 24_000_000_000_000_007), says_as("oB", 24_000_000_000_000_007)])
                 .await;
         for answer in answers {
-            assert_eq!(answer.unwrap(), Ingested { new: true, reply: Some(WAITING.to_vec()) });
+            assert_eq!(answer.unwrap(), Ingested { novelty: Novelty::New, reply: Some(WAITING.to_vec()) });
         }
         assert_eq!(db.count("SELECT COUNT(*) FROM job").await, 2);
     }
@@ -305,12 +305,12 @@ story! {
             .unwrap();
         let words = [agent_says("oA"), agent_says("oA"), agent_says("nobody")];
         for answer in in_one_batch(db, &store, words.to_vec()).await {
-            assert_eq!(answer.unwrap(), Ingested { new: true, reply: None });
+            assert_eq!(answer.unwrap(), Ingested { novelty: Novelty::New, reply: None });
         }
         let lanes = db.texts("SELECT lane FROM job WHERE kind = 'webhook' ORDER BY position").await;
         assert_eq!(lanes, ["out/shop/oA", "out/shop/oA"]);
         assert_eq!(db.count("SELECT COUNT(*) FROM inbox WHERE source = 'im'").await, 3);
-        assert!(!store.ingest(again(&words[2])).await.unwrap().new);
+        assert!(!store.ingest(again(&words[2])).await.unwrap().is_new());
     }
 }
 
@@ -319,8 +319,8 @@ story! {
         let store = db.store().await;
         let message = says("oA");
         let first = store.ingest_alone(message.clone()).await.unwrap();
-        assert_eq!(first, Ingested { new: true, reply: Some(WAITING.to_vec()) });
-        assert!(!store.ingest(again(&message)).await.unwrap().new);
+        assert_eq!(first, Ingested { novelty: Novelty::New, reply: Some(WAITING.to_vec()) });
+        assert!(!store.ingest(again(&message)).await.unwrap().is_new());
         assert_eq!(drain(&store).await.len(), 1);
     }
 }

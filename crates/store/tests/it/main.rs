@@ -20,5 +20,6 @@ mod pauses;
 mod poison;
 mod positions;
 mod purge;
+mod spool;
 mod tokens;
 mod writes;

@@ -2,7 +2,7 @@
 
 use crate::engine::story;
 use crate::given::*;
-use store::{Arrival, Ingested, Work};
+use store::{Arrival, Ingested, Novelty, Work};
 
 fn good(count: usize) -> Vec<Arrival> {
     (0..count).map(|n| says(["oA", "oB", "oC"][n % 3])).collect()
@@ -29,13 +29,13 @@ story! {
         let expected = batch.clone();
         let answers = in_one_batch(db, &store, batch).await;
         for (answer, arrival) in answers.iter().zip(&expected) {
-            assert!(answer.as_ref().unwrap().new, "{arrival:?}");
+            assert!(answer.as_ref().unwrap().is_new(), "{arrival:?}");
         }
         for arrival in expected {
             let id = arrival.id.clone();
             let row = store.read(move |tx| Box::pin(async move { tx.inbox(id.as_str()).await })).await.unwrap().unwrap();
             assert_eq!(row.body, arrival.body);
-            assert!(!store.ingest(again(&arrival)).await.unwrap().new, "its repeat is known: {arrival:?}");
+            assert!(!store.ingest(again(&arrival)).await.unwrap().is_new(), "its repeat is known: {arrival:?}");
         }
         let id = odd_query.id.clone();
         let row = store.read(move |tx| Box::pin(async move { tx.inbox(id.as_str()).await })).await.unwrap().unwrap();
@@ -73,7 +73,7 @@ story! {
             let stored: Vec<&String> = stored.iter().filter(|(lane, _)| lane == "in/shop/oA").map(|(_, s)| s).collect();
             assert_eq!(stored, subjects.iter().collect::<Vec<_>>(), "in the order of arrival");
             // Nothing of the bad one stayed behind: offered again under an id of its own it is new.
-            assert!(store.ingest(again(&bad)).await.unwrap().new);
+            assert!(store.ingest(again(&bad)).await.unwrap().is_new());
             assert_eq!(drain(&store).await.len(), 1);
         }
     }
@@ -105,7 +105,7 @@ story! {
         let batch = vec![Arrival { id: taken.id.clone(), ..says("oA") }, says("oA")];
         let answers = in_one_batch(db, &store, batch).await;
         assert!(answers[0].is_err());
-        assert_eq!(answers[1].as_ref().unwrap(), &Ingested { new: true, reply: Some(WAITING.to_vec()) });
+        assert_eq!(answers[1].as_ref().unwrap(), &Ingested { novelty: Novelty::New, reply: Some(WAITING.to_vec()) });
     }
 }
 
@@ -117,7 +117,7 @@ story! {
             .collect();
         let expected = batch.clone();
         let answers = in_one_batch(db, &store, batch).await;
-        assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|stored| stored.new)));
+        assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|stored| stored.is_new())));
         for arrival in expected {
             let row = store
                 .read(move |tx| Box::pin(async move { tx.inbox(arrival.id.as_str()).await }))

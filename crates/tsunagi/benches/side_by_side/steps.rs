@@ -115,24 +115,30 @@ async fn accept(size: Size) -> Rows {
         for connections in [1, 32, 64, 256] {
             let who: Vec<&Side> = sides.iter().filter(|side| side.subject.speaks(mode)).collect();
             let mut turns: Vec<Vec<Turn>> = who.iter().map(|_| Vec::new()).collect();
+            let mut sorted: Vec<Vec<f64>> = who.iter().map(|_| Vec::new()).collect();
             for round in 0..=size.rounds {
                 // The first is to get warm.
                 let turn = if round == 0 { size.turn / 4 } else { size.turn };
                 let most = (turn.as_secs_f64() * 45_000.0) as u64;
                 let requests = Arc::new(traffic.pushes(from..from + most, mode));
                 from += most;
-                for (side, turns) in who.iter().zip(&mut turns) {
+                for ((side, turns), sorted) in who.iter().zip(&mut turns).zip(&mut sorted) {
                     let done =
                         send(side.running.address, &requests, connections, Pace::Closed, turn, SUCCESS, None);
                     all_right(side, &done);
+                    // Before the next side's turn, what was stored as it came is sorted.
+                    let later = side.home.sorted(side.subject).await;
                     if round > 0 {
+                        sorted.push(done.answered as f64 / (done.seconds + later));
                         turns.push(done);
                     }
                 }
             }
-            for (side, turns) in who.iter().zip(&turns) {
+            for ((side, turns), sorted) in who.iter().zip(&turns).zip(&sorted) {
                 let words = json!({"who": side.subject.name(), "mode": format!("{mode:?}").to_lowercase(), "connections": connections});
-                rows.push(row(words, speed(turns)));
+                let keeps = matches!(side.subject, Subject::Sqlite | Subject::Postgres);
+                let sorted = keeps.then(|| ("sorted_per_second", spread(sorted, |rate| *rate)));
+                rows.push(row(words, speed(turns).into_iter().chain(sorted)));
             }
         }
     }
@@ -178,6 +184,7 @@ async fn slow(size: Size) -> Rows {
                         None,
                     );
                     all_right(&side, &done);
+                    side.home.sorted(subject).await;
                     turns.push(done);
                 }
                 let words = json!({"who": subject.name(), "sync": format!("+{milliseconds} ms"), "connections": connections});
@@ -481,12 +488,14 @@ async fn burst() -> Rows {
             answered += done.answered;
             held.push(running.memory("VmRSS"));
         }
+        let sorted_after = home.sorted(subject).await;
         let stored = home.count("SELECT COUNT(*) FROM inbox").await;
         rows.push(row(
             json!({"who": subject.name(), "rate": rate, "seconds": seconds}),
             [
                 ("answered", json!(answered)),
                 ("not_stored", json!(answered as i64 - stored)),
+                ("sorted_after_s", json!(sorted_after)),
                 ("relayed_meanwhile", json!(clouds.messages() - before)),
                 ("p99_ms", spread(&p99, |ms| *ms)),
                 ("worst_ms", json!(worst)),

@@ -92,6 +92,17 @@ impl Home {
         }
     }
 
+    /// Waits until webhooks that came in a crowd are sorted; gives the seconds.
+    pub(crate) async fn sorted(&self, subject: Subject) -> f64 {
+        let begun = Instant::now();
+        if matches!(subject, Subject::Sqlite | Subject::Postgres) {
+            while self.count("SELECT COUNT(*) FROM (SELECT 1 FROM spool LIMIT 1) AS one").await > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        begun.elapsed().as_secs_f64()
+    }
+
     pub(crate) async fn end(self) {
         if let Some((server, name)) = self.database {
             sql(&server, &format!("DROP DATABASE \"{name}\" WITH (FORCE)")).await;

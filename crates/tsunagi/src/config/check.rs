@@ -111,6 +111,7 @@ fn store(raw: &file::Store, findings: &mut Findings) -> Option<Store> {
     let lease = seconds("store.lease", raw.lease, findings);
     let connections = whole("store.connections", raw.connections, findings);
     let ingest_queue = whole("store.ingest_queue", raw.ingest_queue, findings);
+    let spool_from = whole("store.spool_from", raw.spool_from, findings);
     let ingest_timeout = seconds("store.ingest_timeout", raw.ingest_timeout, findings);
     let purge_rows = whole("store.purge_rows", raw.purge_rows, findings);
     let purge_pause = whole("store.purge_pause_ms", raw.purge_pause_ms, findings);
@@ -119,6 +120,7 @@ fn store(raw: &file::Store, findings: &mut Findings) -> Option<Store> {
         lease: lease?,
         connections: u32::try_from(connections?).unwrap_or(u32::MAX),
         ingest_queue: size(ingest_queue?),
+        spool_from: size(spool_from?),
         ingest_timeout: ingest_timeout?,
         purge_rows: size(purge_rows?),
         purge_pause: Duration::from_millis(purge_pause?),

@@ -142,6 +142,8 @@ pub(crate) struct Store {
     pub(crate) connections: u32,
     /// Webhooks that may wait for their commit; beyond it they are refused with 503.
     pub(crate) ingest_queue: usize,
+    /// From so many webhooks in one commit on, they are stored as they came and sorted afterwards; 0: never.
+    pub(crate) spool_from: usize,
     /// How long a webhook waits for its commit.
     pub(crate) ingest_timeout: Duration,
     /// Rows that one step of the purge removes at most, and the pause after it.

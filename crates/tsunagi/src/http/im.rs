@@ -60,7 +60,7 @@ impl Webhooks {
                 if let ::im::Webhook::StateChange(change) = &opened.webhook {
                     self.bridge.came_or_went(&change.info.user_id);
                 }
-                if let (true, ::im::Webhook::AfterSendMsg(sent)) = (ingested.new, &opened.webhook) {
+                if let (true, ::im::Webhook::AfterSendMsg(sent)) = (ingested.is_new(), &opened.webhook) {
                     self.bridge.hint(&sent.message);
                 }
                 ok()

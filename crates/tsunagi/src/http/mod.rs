@@ -145,12 +145,18 @@ impl Webhooks {
         begun: Instant,
     ) {
         let outcome = match ingested {
-            Ok(ingested) if ingested.new => "new",
-            Ok(_) => "repeat",
+            Ok(ingested) => ingested.novelty.as_str(),
             Err(_) => "failed",
         };
-        metrics::counter!("tsunagi_inbox_total", "cloud" => cloud, "account" => account.to_owned(), "outcome" => outcome)
-            .increment(1);
+        // What is not sorted yet is counted when it is.
+        if !matches!(ingested, Ok(ingested) if ingested.novelty == store::Novelty::Unknown) {
+            let labels = [
+                ("cloud", cloud.to_owned()),
+                ("account", account.to_owned()),
+                ("outcome", outcome.to_owned()),
+            ];
+            metrics::counter!("tsunagi_inbox_total", &labels).increment(1);
+        }
         trace::hop_seconds("accept", account, begun.elapsed());
         trace::webhook_ended(span, inbox, outcome);
     }

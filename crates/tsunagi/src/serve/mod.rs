@@ -67,6 +67,7 @@ impl Gateway {
             exclusive: true,
             connections: config.store.connections,
             ingest_queue: config.store.ingest_queue,
+            spool_from: config.store.spool_from,
             ingest_timeout: config.store.ingest_timeout,
             conversation_idle: wiring::millis(config.desk.conversation_idle),
             lease: config.store.lease,

@@ -98,6 +98,7 @@ fn show(vitals: &store::Vitals, now: i64, accounts: &[(String, String)]) {
                 .set((expires - now) as f64 / 1000.0);
         }
     }
+    metrics::gauge!("tsunagi_spooled").set(vitals.spooled as f64);
     if let Some((file, log)) = vitals.files {
         metrics::gauge!("tsunagi_store_bytes").set(file as f64);
         metrics::gauge!("tsunagi_store_wal_bytes").set(log as f64);

@@ -382,7 +382,7 @@ async fn converse(people: People, n: usize, enough: Arc<AtomicBool>) -> i64 {
 /// Waits until nothing is left to do; hostile work may be more than a story has patience for.
 async fn idle(world: &World) -> bool {
     let begun = Instant::now();
-    while world.database.count("SELECT COUNT(*) FROM job").await != 0 {
+    while world.database.left().await != 0 {
         if begun.elapsed() > Duration::from_secs(120) {
             return false;
         }

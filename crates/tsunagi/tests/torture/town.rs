@@ -318,7 +318,7 @@ impl Town {
     /// Waits until nothing is left to do.
     pub(crate) async fn drained(&self) {
         let begun = Instant::now();
-        while self.database.count("SELECT COUNT(*) FROM job").await != 0 {
+        while self.database.left().await != 0 {
             assert!(begun.elapsed() < PATIENCE, "work is left");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

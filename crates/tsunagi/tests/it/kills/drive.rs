@@ -201,8 +201,11 @@ impl People {
     pub(crate) async fn idle(&self, openid: &str) {
         let begun = Instant::now();
         loop {
-            let jobs = self.database.pairs("SELECT lane, kind FROM job").await;
-            let left: Vec<_> = jobs.iter().filter(|(lane, _)| lane.ends_with(openid)).collect();
+            // Whatever is not sorted yet may be this customer's.
+            let left = "SELECT lane, kind FROM job UNION ALL SELECT 'spool', arrivals FROM spool";
+            let left = self.database.pairs(left).await;
+            let left: Vec<_> =
+                left.iter().filter(|(lane, _)| lane == "spool" || lane.ends_with(openid)).collect();
             if left.is_empty() {
                 return;
             }

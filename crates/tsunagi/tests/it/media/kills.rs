@@ -61,7 +61,7 @@ async fn story(engine: Engine, point: &'static str) {
             claimed = false;
         }
         // In one look: what is late becomes a job in one commit.
-        let open = "SELECT (SELECT COUNT(*) FROM job) + \
+        let open = "SELECT (SELECT COUNT(*) FROM job) + (SELECT COUNT(*) FROM spool) + \
                     (SELECT COUNT(*) FROM media WHERE state IN ('wanted', 'late') AND source <> '')";
         let open = world.database.count(open).await;
         if open == 0 && died {

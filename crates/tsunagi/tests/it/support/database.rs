@@ -96,6 +96,11 @@ impl Database {
         rows[0].0
     }
 
+    /// How much is left to do.
+    pub(crate) async fn left(&self) -> i64 {
+        self.count("SELECT (SELECT COUNT(*) FROM job) + (SELECT COUNT(*) FROM spool)").await
+    }
+
     /// Rows of two texts.
     pub(crate) async fn pairs(&self, sql: &'static str) -> Vec<(String, String)> {
         self.rows(sql).await

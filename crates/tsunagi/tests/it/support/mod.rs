@@ -322,7 +322,7 @@ impl World {
     /// Waits until nothing is left to do.
     pub(crate) async fn drained(&self) {
         let begun = Instant::now();
-        while self.database.count("SELECT COUNT(*) FROM job").await != 0 {
+        while self.database.left().await != 0 {
             assert!(begun.elapsed() < PATIENCE, "work is left:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

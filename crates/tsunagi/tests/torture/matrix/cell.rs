@@ -326,7 +326,9 @@ impl Played {
         loop {
             // First what becomes a job when it comes.
             let late = database.pairs("SELECT id, state FROM media WHERE state IN ('late', 'wanted')").await;
-            let left = database.pairs("SELECT lane, kind FROM job").await;
+            let left = database
+                .pairs("SELECT lane, kind FROM job UNION ALL SELECT 'spool', arrivals FROM spool")
+                .await;
             if left.is_empty() && late.is_empty() {
                 return Ok(());
             }

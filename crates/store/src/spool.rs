@@ -1,0 +1,507 @@
+//! A crowd of webhooks is stored as it came, and sorted into lanes afterwards. Start with [`Spool`].
+//!
+//! To sort a webhook touches pages of the customer, the lane, the job and the key, which hardly any other shares; to store it as
+//! it came appends a few hundred bytes. So while more wait than one commit should sort, `ingest.rs` hands a whole commit
+//! here: one row. [`Spool::run`] takes the oldest rows and does what `batch.rs` does with a commit that nobody waits
+//! for. While a row is left every push goes behind it, so that each customer's keep their order.
+//!
+//! What is answered before it is sorted may depend on nothing but the push and its customer: whether it was a repeat is
+//! known later. So accounts whose answers go out as replies, and webhooks of IM, are never stored this way.
+
+use crate::batch::store;
+use crate::dialect;
+use crate::ingest::{Arrival, Effect, Ingested, Novelty, Work, may_be_one_row};
+use crate::open::{Pool, Store};
+use crate::sql::{Conn, Error, Tx, column, execute, json_rows, many, row, rows};
+use crate::sqlite;
+use desk::Millis;
+use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Webhooks that are sorted in one commit.
+const SORTED_AT_ONCE: i64 = 256;
+/// Bytes of them, if it is more than one row.
+const BYTES_AT_ONCE: i64 = 4 << 20;
+/// So many may wait to be sorted: beyond it, a commit that adds to them waits until one is sorted.
+const MOST: i64 = 1_000_000;
+/// For so long after a crowd the next one is awaited.
+const CROWDED: Duration = Duration::from_millis(100);
+/// While webhooks come in crowds the sorting rests this many times as long as it worked.
+const REST: u32 = 3;
+/// How often a node looks for what another one has left behind.
+const LOOK: Duration = Duration::from_secs(1);
+/// Until the sorting is tried again after a failure, or while another node does it.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// The webhooks that are not sorted yet.
+pub(crate) struct Spool {
+    pool: Pool,
+    idle: Millis,
+    /// From so many in one commit on they are stored as they came; 0: never.
+    from: usize,
+    /// Whether this process sorts.
+    sorts: bool,
+    state: Mutex<State>,
+    hasher: RandomState,
+    /// How many there are, as far as this process knows.
+    waiting: AtomicI64,
+    closed: AtomicBool,
+    /// There is something to sort.
+    bell: Notify,
+    /// Something was sorted.
+    sorted: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Commits since the spool was last seen empty; 0 says that it is.
+    begun: u64,
+    /// When a crowd was last met.
+    crowd: Option<Instant>,
+    /// Customers, as hashes, whom an answer has told that their conversation is open, before it was sorted.
+    greeted: HashSet<u64>,
+}
+
+/// What one look at the spool did.
+enum Sorted {
+    /// Nothing is left to sort.
+    Nothing,
+    /// Another node is at it.
+    ByAnother,
+    /// These were sorted: cloud, account and outcome of each.
+    Some(Vec<(&'static str, String, Novelty)>),
+}
+
+impl Spool {
+    pub(crate) fn new(pool: Pool, idle: Millis, from: usize, sorts: bool, waiting: i64) -> Spool {
+        Spool {
+            pool,
+            idle,
+            from,
+            sorts,
+            state: Mutex::new(State { begun: u64::from(waiting > 0), ..State::default() }),
+            hasher: RandomState::new(),
+            waiting: AtomicI64::new(waiting),
+            closed: AtomicBool::new(false),
+            bell: Notify::new(),
+            sorted: Notify::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a commit of so many webhooks is stored as it came.
+    pub(crate) fn takes(&self, webhooks: usize) -> bool {
+        let crowd = self.sorts && self.from > 0 && webhooks >= self.from;
+        let mut state = self.state();
+        if crowd {
+            state.crowd = Some(Instant::now());
+        }
+        crowd || state.begun > 0
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state().begun == 0
+    }
+
+    /// Another node has left something to be sorted first.
+    pub(crate) fn not_empty(&self) {
+        self.state().begun += 1;
+        self.bell.notify_one();
+    }
+
+    pub(crate) fn waiting(&self) -> i64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count(&self, waiting: i64) {
+        self.waiting.store(waiting, Ordering::Relaxed);
+    }
+
+    pub(crate) async fn sorted(&self) {
+        self.sorted.notified().await;
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.bell.notify_one();
+    }
+
+    /// Stores webhooks as they came; gives their answers.
+    pub(crate) async fn add(self: &Arc<Self>, arrivals: Arc<Vec<Arrival>>) -> Result<Vec<Ingested>, Error> {
+        while self.waiting() > MOST {
+            match self.sort_some().await? {
+                Sorted::Some(_) => {}
+                Sorted::Nothing => break,
+                Sorted::ByAnother => tokio::time::sleep(AGAIN).await,
+            }
+        }
+        self.state().begun += 1;
+        let webhooks = arrivals.len() as i64;
+        let (spool, idle) = (self.clone(), self.idle);
+        crate::faults::point("spool.before_commit");
+        let answers = self
+            .pool
+            .write(move |tx| {
+                Box::pin(async move {
+                    let talking = tx.talking(&arrivals, idle).await?;
+                    let kept = spool.answered(&arrivals, &talking);
+                    tx.spool(&kept, None).await?;
+                    Ok(kept.into_iter().map(|arrival| arrival.reply).collect::<Vec<_>>())
+                })
+            })
+            .await?;
+        crate::faults::point("spool.after_commit");
+        self.waiting.fetch_add(webhooks, Ordering::Relaxed);
+        self.bell.notify_one();
+        Ok(answers.into_iter().map(|reply| Ingested { novelty: Novelty::Unknown, reply }).collect())
+    }
+
+    /// The arrivals with their answers decided: of a customer's messages the first one is greeted, if no conversation is open.
+    fn answered(&self, arrivals: &[Arrival], talking: &HashSet<(String, String)>) -> Vec<Arrival> {
+        let mut state = self.state();
+        let decide = |arrival: &Arrival| {
+            let mut arrival = arrival.clone();
+            if let Work::Customer { openid, effect: Effect::Write { waiting, .. }, .. } = &mut arrival.work
+                && let Some(words) = waiting.take()
+            {
+                let customer = (arrival.account.clone(), openid.clone());
+                if !talking.contains(&customer) && state.greeted.insert(self.hasher.hash_one(&customer)) {
+                    arrival.reply = Some(words);
+                }
+            }
+            arrival
+        };
+        arrivals.iter().map(decide).collect()
+    }
+
+    /// Sorts until there is nothing left of what is there now.
+    pub(crate) async fn sort_all(&self) -> Result<(), Error> {
+        let last = self.pool.write(|tx| Box::pin(async move { tx.last_spooled().await })).await?;
+        while let Some(first) =
+            self.pool.write(|tx| Box::pin(async move { tx.first_spooled().await })).await?
+            && last.is_some_and(|last| first <= last)
+        {
+            if let Sorted::ByAnother = self.sort_some().await? {
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sorts what there is, and what comes, until the store is closed.
+    pub(crate) async fn run(self: Arc<Self>) {
+        let mut failed = false;
+        while !self.closed.load(Ordering::SeqCst) {
+            let begun = self.state().begun;
+            let at = Instant::now();
+            match self.sort_some().await {
+                Ok(Sorted::Some(_)) => {
+                    failed = false;
+                    let crowded = self.state().crowd.is_some_and(|crowd| crowd.elapsed() < CROWDED);
+                    if crowded && self.waiting() < MOST / 2 {
+                        tokio::time::sleep(at.elapsed() * REST).await;
+                    }
+                }
+                Ok(Sorted::Nothing) => {
+                    failed = false;
+                    self.emptied(begun);
+                    let _ = tokio::time::timeout(LOOK, self.bell.notified()).await;
+                }
+                Ok(Sorted::ByAnother) => tokio::time::sleep(AGAIN).await,
+                Err(Error::Closed) => return,
+                Err(error) => {
+                    // Said once; the database's absence has an alarm of its own.
+                    if !failed {
+                        tracing::error!(%error, "webhooks that are stored cannot be sorted yet");
+                    }
+                    failed = true;
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// It was empty when `begun` commits had begun.
+    fn emptied(&self, begun: u64) {
+        let mut state = self.state();
+        if state.begun == begun {
+            *state = State { crowd: state.crowd, ..State::default() };
+            self.waiting.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Sorts the oldest, as many as one commit takes; where one of them is refused, one at a time.
+    async fn sort_some(&self) -> Result<Sorted, Error> {
+        crate::faults::point("sort.before_commit");
+        let idle = self.idle;
+        let sorted = match self.pool.write(move |tx| Box::pin(async move { tx.sort(idle).await })).await {
+            Err(error) if may_be_one_row(&error) => {
+                tracing::warn!(%error, "a batch of webhooks could not be sorted, trying one at a time");
+                let one = self.pool.write(move |tx| Box::pin(async move { tx.sort_first(idle).await }));
+                match one.await {
+                    Err(error) if may_be_one_row(&error) => {
+                        let why = error.to_string();
+                        let aside =
+                            self.pool.write(move |tx| Box::pin(async move { tx.set_aside(&why).await }));
+                        let id = aside.await?;
+                        tracing::error!(%error, inbox = id, "a webhook could not be sorted; it stays in the table spool");
+                        metrics::counter!("tsunagi_spool_aside_total").increment(1);
+                        Sorted::Some(Vec::new())
+                    }
+                    one => one?,
+                }
+            }
+            sorted => sorted?,
+        };
+        crate::faults::point("sort.after_commit");
+        if let Sorted::Some(webhooks) = &sorted {
+            self.waiting.fetch_sub(webhooks.len() as i64, Ordering::Relaxed);
+            for (cloud, account, outcome) in webhooks {
+                let labels = [
+                    ("cloud", (*cloud).to_owned()),
+                    ("account", account.clone()),
+                    ("outcome", outcome.as_str().to_owned()),
+                ];
+                metrics::counter!("tsunagi_inbox_total", &labels).increment(1);
+            }
+            self.sorted.notify_one();
+        }
+        Ok(sorted)
+    }
+}
+
+impl Store {
+    /// Waits until webhooks that were stored as they came have become work on the lanes.
+    pub async fn sorted(&self) {
+        self.spool().sorted().await;
+    }
+
+    /// Sorts what was stored as it came up to now.
+    ///
+    /// # Errors
+    /// [`Error::Database`]; what is not sorted then stays where it is.
+    pub async fn sort_all(&self) -> Result<(), Error> {
+        self.spool().sort_all().await
+    }
+}
+
+impl Tx<'_> {
+    /// How many webhooks wait to be sorted.
+    pub(crate) async fn spooled(&mut self) -> Result<i64, Error> {
+        let sum = "SELECT CAST(COALESCE(SUM(webhooks), 0) AS BIGINT) FROM spool WHERE aside IS NULL";
+        Ok(row!(self, (i64,), sum)?.map_or(0, |(sum,)| sum))
+    }
+
+    /// What was set aside is tried again.
+    pub(crate) async fn take_back_aside(&mut self) -> Result<(), Error> {
+        execute!(self, "UPDATE spool SET aside = NULL WHERE aside IS NOT NULL")?;
+        Ok(())
+    }
+
+    /// Whether a node that shares the database has stored webhooks that are not sorted yet; of its own this process knows.
+    pub(crate) async fn another_spooled(&mut self) -> Result<bool, Error> {
+        match self.conn {
+            Conn::Sqlite(_) => Ok(false),
+            Conn::Postgres(_) => Ok(self.first_spooled().await?.is_some()),
+        }
+    }
+
+    async fn first_spooled(&mut self) -> Result<Option<i64>, Error> {
+        Ok(row!(self, (i64,), "SELECT id FROM spool WHERE aside IS NULL ORDER BY id LIMIT 1")?
+            .map(|(id,)| id))
+    }
+
+    async fn last_spooled(&mut self) -> Result<Option<i64>, Error> {
+        Ok(row!(self, (i64,), "SELECT id FROM spool ORDER BY id DESC LIMIT 1")?.map(|(id,)| id))
+    }
+
+    /// Which of the customers who would be greeted are in a conversation already.
+    async fn talking(
+        &mut self,
+        arrivals: &[Arrival],
+        idle: Millis,
+    ) -> Result<HashSet<(String, String)>, Error> {
+        let greeted = |arrival: &'_ &Arrival| {
+            matches!(&arrival.work, Work::Customer { effect: Effect::Write { waiting: Some(_), .. }, .. })
+        };
+        let asked: Vec<(&str, &str, Millis)> = arrivals
+            .iter()
+            .filter(greeted)
+            .filter_map(|arrival| match &arrival.work {
+                Work::Customer { openid, .. } => {
+                    Some((arrival.account.as_str(), openid.as_str(), arrival.received_at))
+                }
+                _ => None,
+            })
+            .collect();
+        if asked.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let found: Vec<(String, String)> = match &mut self.conn {
+            Conn::Sqlite(conn) => many!(
+                conn,
+                (String, String),
+                dialect::TALKING.sqlite,
+                asked,
+                |(account, openid, at)| *account,
+                *openid,
+                *at;
+                idle
+            ),
+            Conn::Postgres(conn) => {
+                sqlx::query_as(dialect::TALKING.postgres)
+                    .bind(column(&asked, |one| one.0.to_owned()))
+                    .bind(column(&asked, |one| one.1.to_owned()))
+                    .bind(column(&asked, |one| one.2))
+                    .bind(idle)
+                    .fetch_all(&mut **conn)
+                    .await?
+            }
+        };
+        Ok(found.into_iter().collect())
+    }
+
+    /// Adds a row; `aside` says why it is not to be sorted.
+    async fn spool(&mut self, arrivals: &[Arrival], aside: Option<&str>) -> Result<(), Error> {
+        let json = written(arrivals)?;
+        execute!(
+            self,
+            "INSERT INTO spool (webhooks, size, aside, arrivals) VALUES ($1, $2, $3, $4)",
+            arrivals.len() as i64,
+            json.len() as i64,
+            aside,
+            json.as_str()
+        )?;
+        Ok(())
+    }
+
+    /// One node sorts at a time, so that what one has in its hands no other one passes.
+    async fn may_sort(&mut self) -> Result<bool, Error> {
+        match &mut self.conn {
+            Conn::Sqlite(_) => Ok(true),
+            Conn::Postgres(conn) => {
+                let (mine,): (bool,) = sqlx::query_as("SELECT pg_try_advisory_xact_lock(7835311)")
+                    .fetch_one(&mut **conn)
+                    .await?;
+                Ok(mine)
+            }
+        }
+    }
+
+    async fn sort(&mut self, idle: Millis) -> Result<Sorted, Error> {
+        if !self.may_sort().await? {
+            return Ok(Sorted::ByAnother);
+        }
+        let oldest = "SELECT id, webhooks, size FROM spool WHERE aside IS NULL ORDER BY id LIMIT $1";
+        let oldest = rows!(self, (i64, i64, i64), oldest, SORTED_AT_ONCE)?;
+        let (mut ids, mut webhooks, mut bytes) = (Vec::new(), 0, 0);
+        for (id, more, size) in oldest {
+            (webhooks, bytes) = (webhooks + more, bytes + size);
+            if !ids.is_empty() && (webhooks > SORTED_AT_ONCE || bytes > BYTES_AT_ONCE) {
+                break;
+            }
+            ids.push(id);
+        }
+        if ids.is_empty() {
+            return Ok(Sorted::Nothing);
+        }
+        let kept: Vec<(String,)> = self.of_spool(dialect::SPOOLED, &ids).await?;
+        let mut arrivals = Vec::new();
+        for (kept,) in &kept {
+            arrivals.extend(read(kept)?);
+        }
+        let stored = store(self, &arrivals, idle).await?;
+        let _: Vec<(i64,)> = self.of_spool(dialect::SORTED, &ids).await?;
+        Ok(Sorted::of(&arrivals, stored))
+    }
+
+    async fn of_spool<R>(&mut self, text: crate::sql::Text, ids: &[i64]) -> Result<Vec<R>, Error>
+    where
+        R: sqlite::Columns + Send + Unpin + for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+    {
+        match &mut self.conn {
+            Conn::Sqlite(conn) => sqlite::query(text.sqlite).bind(json_rows(ids.iter())).rows(conn),
+            Conn::Postgres(conn) => {
+                Ok(sqlx::query_as(text.postgres).bind(ids).fetch_all(&mut **conn).await?)
+            }
+        }
+    }
+
+    /// Sorts the oldest one alone.
+    async fn sort_first(&mut self, idle: Millis) -> Result<Sorted, Error> {
+        if !self.may_sort().await? {
+            return Ok(Sorted::ByAnother);
+        }
+        let Some((row, kept)) = self.oldest_row().await? else { return Ok(Sorted::Nothing) };
+        let first = self.take_first(row, read(&kept)?).await?;
+        let stored = store(self, std::slice::from_ref(&first), idle).await?;
+        Ok(Sorted::of(&[first], stored))
+    }
+
+    /// Puts the oldest one aside, or its whole row if that cannot be read; gives its id.
+    async fn set_aside(&mut self, why: &str) -> Result<Option<String>, Error> {
+        if !self.may_sort().await? {
+            return Ok(None);
+        }
+        let Some((row, kept)) = self.oldest_row().await? else { return Ok(None) };
+        let Ok(arrivals) = read(&kept) else {
+            execute!(self, "UPDATE spool SET aside = $2 WHERE id = $1", row, why)?;
+            return Ok(None);
+        };
+        let first = self.take_first(row, arrivals).await?;
+        self.spool(std::slice::from_ref(&first), Some(why)).await?;
+        Ok(Some(first.id.as_str().to_owned()))
+    }
+
+    async fn oldest_row(&mut self) -> Result<Option<(i64, String)>, Error> {
+        let oldest = "SELECT id, arrivals FROM spool WHERE aside IS NULL ORDER BY id LIMIT 1";
+        Ok(row!(self, (i64, String), oldest)?)
+    }
+
+    /// Takes the first one out of a row.
+    async fn take_first(&mut self, row: i64, mut arrivals: Vec<Arrival>) -> Result<Arrival, Error> {
+        let first = arrivals.remove(0);
+        if arrivals.is_empty() {
+            execute!(self, "DELETE FROM spool WHERE id = $1", row)?;
+        } else {
+            let json = written(&arrivals)?;
+            execute!(
+                self,
+                "UPDATE spool SET webhooks = $2, size = $3, arrivals = $4 WHERE id = $1",
+                row,
+                arrivals.len() as i64,
+                json.len() as i64,
+                json.as_str()
+            )?;
+        }
+        Ok(first)
+    }
+}
+
+impl Sorted {
+    fn of(arrivals: &[Arrival], stored: Vec<Ingested>) -> Sorted {
+        let one = |(arrival, ingested): (&Arrival, Ingested)| {
+            (arrival.source.as_str(), arrival.account.clone(), ingested.novelty)
+        };
+        Sorted::Some(arrivals.iter().zip(stored).map(one).collect())
+    }
+}
+
+fn written(arrivals: &[Arrival]) -> Result<String, Error> {
+    serde_json::to_string(arrivals).map_err(|_| Error::Unknown("webhook"))
+}
+
+/// The webhooks of a row: one at least.
+fn read(row: &str) -> Result<Vec<Arrival>, Error> {
+    let read: Option<Vec<Arrival>> = serde_json::from_str(row).ok();
+    read.filter(|arrivals| !arrivals.is_empty()).ok_or(Error::Unknown("webhook in the table spool"))
+}

@@ -12,8 +12,17 @@ use opentelemetry::trace::{
     Tracer,
 };
 use opentelemetry::{Context, KeyValue, global};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 use store::{Error, Job, Lane};
+
+/// Whether spans go anywhere. What is recorded nowhere is not even made: that costs every webhook a dozen texts.
+static ON: AtomicBool = AtomicBool::new(false);
+
+/// Spans go to the global tracer from now on.
+pub fn begin() {
+    ON.store(true, Ordering::Relaxed);
+}
 
 /// The name of this instrumentation in every span.
 const SCOPE: &str = "tsunagi";
@@ -25,6 +34,9 @@ struct Since(Millis);
 /// Begins the trace of a webhook whose request began `ago`; make the answer inside the context that this gives
 /// (`FutureExt::with_context`).
 pub fn webhook(cloud: &'static str, account: &str, ago: Duration) -> Context {
+    if !ON.load(Ordering::Relaxed) {
+        return Context::new();
+    }
     let span = SpanBuilder::from_name(format!("webhook {cloud}"))
         .with_kind(SpanKind::Server)
         .with_start_time(before(ago))
@@ -36,6 +48,9 @@ pub fn webhook(cloud: &'static str, account: &str, ago: Duration) -> Context {
 
 /// Ends the span of a webhook: which row of the inbox it became, and what became of it.
 pub fn webhook_ended(context: &Context, inbox: &str, outcome: &'static str) {
+    if !context.has_active_span() {
+        return;
+    }
     let span = context.span();
     span.set_attributes([text("inbox", inbox), text("outcome", outcome)]);
     if outcome == "failed" {
@@ -74,7 +89,7 @@ impl Hop {
         let waited = Duration::from_millis((now - job.since).max(0) as u64);
         let first = job.tries == 0 && matches!(job.kind.as_str(), "push" | "webhook");
         if first {
-            hop_seconds("queue", &lane.account, waited);
+            self::hop("queue", &lane.account).record(waited);
         }
         let Some(parent) = job.trace.as_deref().and_then(parse) else { return Hop(context) };
         let context = context.with_remote_span_context(parent);
@@ -120,7 +135,7 @@ impl Hop {
 
 /// A call to one of the clouds that has just ended, as a span of the job at hand and as a hop in the metrics.
 pub(crate) fn call(account: &str, api: &'static str, outcome: &'static str, detail: &str, took: Duration) {
-    hop_seconds("call", account, took);
+    hop("call", account).record(took);
     let context = Context::current();
     if !context.span().span_context().is_sampled() {
         return;
@@ -163,9 +178,8 @@ pub(crate) fn since() -> Option<Millis> {
 
 /// One hop of a message's way, by account: `accept` (from the request to its answer), `queue` (from there to the
 /// first run of its job), `call` (to one of the clouds).
-pub fn hop_seconds(hop: &'static str, account: &str, took: Duration) {
+pub fn hop(hop: &'static str, account: &str) -> metrics::Histogram {
     metrics::histogram!("tsunagi_hop_seconds", "hop" => hop, "account" => account.to_owned())
-        .record(took.as_secs_f64());
 }
 
 fn text(name: &'static str, value: &str) -> KeyValue {

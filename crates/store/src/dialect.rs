@@ -11,6 +11,12 @@ pub(crate) const CLOCK_VIEW: Text = Text {
     postgres: "CREATE VIEW clock AS SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now",
 };
 
+/// The rows of the spool are short-lived and large: PostgreSQL would press each of them, which costs more than to write them.
+pub(crate) const SPOOL_AS_IT_IS: Text = Text {
+    sqlite: "DELETE FROM spool",
+    postgres: "ALTER TABLE spool ALTER COLUMN arrivals SET STORAGE EXTERNAL",
+};
+
 /// Takes lanes that are ready, past those that another node is taking at this moment: first those of one direction, then
 /// the others. Each direction is a range of the index of its own, so that neither costs more for what waits in the other.
 /// $1 holder, $2 lease in ms, $3 how many, $4 the direction that goes first, $5 the other.

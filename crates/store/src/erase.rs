@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Every table with rows of one customer, and the statement that removes them ($1 account, $2 openid), in the order in
 /// which they go. A table that is added with something of customers in it gets its line here; a test asks for it.
-/// Beside these, `inbox` and `dedup` are searched for the customer's ids.
+/// Beside these, `inbox` and `dedup` are searched for the customer's ids, and `spool` is sorted before.
 const OF_A_CUSTOMER: &[(&str, &str)] = &[
     (
         "attempt",
@@ -385,8 +385,8 @@ mod tests {
     use super::*;
 
     /// Tables with nothing of a customer in them, and the two that are searched.
-    const OF_NOBODY: [&str; 10] =
-        ["meta", "desk", "agent", "token", "erased", "inbox", "dedup", "passive", "bucket", "pause"];
+    const OF_NOBODY: [&str; 11] =
+        ["meta", "desk", "agent", "token", "erased", "inbox", "dedup", "spool", "passive", "bucket", "pause"];
 
     #[test]
     fn every_table_of_the_migrations_is_spoken_for() {

@@ -31,6 +31,10 @@ pub const POINTS: &[&str] = &[
     "unfollow.after_commit",
 ];
 
+/// The named points of webhooks that come in a crowd.
+pub const SPOOL_POINTS: &[&str] =
+    &["spool.before_commit", "spool.after_commit", "sort.before_commit", "sort.after_commit"];
+
 /// The named points of files on their way.
 pub const MEDIA_POINTS: &[&str] = &[
     "media.after_download",
@@ -68,6 +72,7 @@ pub fn point(name: &'static str) {
     debug_assert!(
         POINTS
             .iter()
+            .chain(SPOOL_POINTS)
             .chain(COMMAND_POINTS)
             .chain(MAILBOX_POINTS)
             .chain(MEDIA_POINTS)

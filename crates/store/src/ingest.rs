@@ -235,7 +235,7 @@ impl Ingestion {
         let sorts = options.exclusive || options.spool_from > 0;
         let spool = Arc::new(Spool::new(pool.clone(), idle, options.spool_from, sorts, spooled));
         if sorts {
-            tokio::spawn(spool.clone().run());
+            tokio::spawn(spool.clone().keep_sorting());
         }
         for _ in 0..writers {
             tokio::spawn(run(pool.clone(), idle, inbox.clone(), spool.clone()));

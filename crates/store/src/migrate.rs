@@ -43,8 +43,10 @@ pub(crate) async fn migrate(tx: &mut Tx<'_>) -> Result<(), Error> {
                 sqlx::raw_sql(*text).execute(&mut **conn).await?;
             }
         }
-        if *number == 1 {
-            execute!(tx, dialect::CLOCK_VIEW)?;
+        match number {
+            1 => drop(execute!(tx, dialect::CLOCK_VIEW)?),
+            10 => drop(execute!(tx, dialect::SPOOL_AS_IT_IS)?),
+            _ => {}
         }
         set_meta(tx, "schema", &number.to_string()).await?;
     }

@@ -15,6 +15,7 @@ use crate::open::{Pool, Store};
 use crate::sql::{Conn, Error, Tx, column, execute, json_rows, many, row, rows};
 use crate::sqlite;
 use desk::Millis;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -33,7 +34,7 @@ const MOST: i64 = 1_000_000;
 /// For so long after a crowd the next one is awaited.
 const CROWDED: Duration = Duration::from_millis(100);
 /// While webhooks come in crowds the sorting rests this many times as long as it worked.
-const REST: u32 = 3;
+const REST: u32 = 8;
 /// How often a node looks for what another one has left behind.
 const LOOK: Duration = Duration::from_secs(1);
 /// Until the sorting is tried again after a failure, or while another node does it.
@@ -155,7 +156,7 @@ impl Spool {
                     let talking = tx.talking(&arrivals, idle).await?;
                     let kept = spool.answered(&arrivals, &talking);
                     tx.spool(&kept, None).await?;
-                    Ok(kept.into_iter().map(|arrival| arrival.reply).collect::<Vec<_>>())
+                    Ok(kept.iter().map(|arrival| arrival.reply.clone()).collect::<Vec<_>>())
                 })
             })
             .await?;
@@ -166,19 +167,24 @@ impl Spool {
     }
 
     /// The arrivals with their answers decided: of a customer's messages the first one is greeted, if no conversation is open.
-    fn answered(&self, arrivals: &[Arrival], talking: &HashSet<(String, String)>) -> Vec<Arrival> {
+    fn answered<'a>(
+        &self,
+        arrivals: &'a [Arrival],
+        talking: &HashSet<(String, String)>,
+    ) -> Vec<Cow<'a, Arrival>> {
         let mut state = self.state();
-        let decide = |arrival: &Arrival| {
-            let mut arrival = arrival.clone();
-            if let Work::Customer { openid, effect: Effect::Write { waiting, .. }, .. } = &mut arrival.work
-                && let Some(words) = waiting.take()
+        let decide = |arrival: &'a Arrival| {
+            let Some(openid) = greeted(arrival) else { return Cow::Borrowed(arrival) };
+            let customer = (arrival.account.clone(), openid.to_owned());
+            let mut decided = arrival.clone();
+            if let Work::Customer { effect: Effect::Write { waiting, .. }, .. } = &mut decided.work
+                && let words @ Some(_) = waiting.take()
+                && !talking.contains(&customer)
+                && state.greeted.insert(self.hasher.hash_one(&customer))
             {
-                let customer = (arrival.account.clone(), openid.clone());
-                if !talking.contains(&customer) && state.greeted.insert(self.hasher.hash_one(&customer)) {
-                    arrival.reply = Some(words);
-                }
+                decided.reply = words;
             }
-            arrival
+            Cow::Owned(decided)
         };
         arrivals.iter().map(decide).collect()
     }
@@ -198,7 +204,15 @@ impl Spool {
     }
 
     /// Sorts what there is, and what comes, until the store is closed.
-    pub(crate) async fn run(self: Arc<Self>) {
+    pub(crate) async fn keep_sorting(self: Arc<Self>) {
+        while let Err(error) = tokio::spawn(self.clone().run()).await {
+            // A fault of ours; whatever was in hand is still there.
+            tracing::error!(%error, "the sorting of webhooks has ended, and begins again");
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn run(self: Arc<Self>) {
         let mut failed = false;
         while !self.closed.load(Ordering::SeqCst) {
             let begun = self.state().begun;
@@ -241,7 +255,6 @@ impl Spool {
 
     /// Sorts the oldest, as many as one commit takes; where one of them is refused, one at a time.
     async fn sort_some(&self) -> Result<Sorted, Error> {
-        crate::faults::point("sort.before_commit");
         let idle = self.idle;
         let sorted = match self.pool.write(move |tx| Box::pin(async move { tx.sort(idle).await })).await {
             Err(error) if may_be_one_row(&error) => {
@@ -262,8 +275,8 @@ impl Spool {
             }
             sorted => sorted?,
         };
-        crate::faults::point("sort.after_commit");
         if let Sorted::Some(webhooks) = &sorted {
+            crate::faults::point("sort.after_commit");
             self.waiting.fetch_sub(webhooks.len() as i64, Ordering::Relaxed);
             for (cloud, account, outcome) in webhooks {
                 let labels = [
@@ -325,24 +338,15 @@ impl Tx<'_> {
     }
 
     /// Which of the customers who would be greeted are in a conversation already.
-    async fn talking(
+    async fn talking<'a>(
         &mut self,
-        arrivals: &[Arrival],
+        arrivals: &'a [Arrival],
         idle: Millis,
     ) -> Result<HashSet<(String, String)>, Error> {
-        let greeted = |arrival: &'_ &Arrival| {
-            matches!(&arrival.work, Work::Customer { effect: Effect::Write { waiting: Some(_), .. }, .. })
+        let ask = |arrival: &'a Arrival| {
+            greeted(arrival).map(|openid| (arrival.account.as_str(), openid, arrival.received_at))
         };
-        let asked: Vec<(&str, &str, Millis)> = arrivals
-            .iter()
-            .filter(greeted)
-            .filter_map(|arrival| match &arrival.work {
-                Work::Customer { openid, .. } => {
-                    Some((arrival.account.as_str(), openid.as_str(), arrival.received_at))
-                }
-                _ => None,
-            })
-            .collect();
+        let asked: Vec<(&str, &str, Millis)> = arrivals.iter().filter_map(ask).collect();
         if asked.is_empty() {
             return Ok(HashSet::new());
         }
@@ -371,7 +375,7 @@ impl Tx<'_> {
     }
 
     /// Adds a row; `aside` says why it is not to be sorted.
-    async fn spool(&mut self, arrivals: &[Arrival], aside: Option<&str>) -> Result<(), Error> {
+    async fn spool(&mut self, arrivals: &[Cow<'_, Arrival>], aside: Option<&str>) -> Result<(), Error> {
         let json = written(arrivals)?;
         execute!(
             self,
@@ -421,6 +425,7 @@ impl Tx<'_> {
         }
         let stored = store(self, &arrivals, idle).await?;
         let _: Vec<(i64,)> = self.of_spool(dialect::SORTED, &ids).await?;
+        crate::faults::point("sort.before_commit");
         Ok(Sorted::of(&arrivals, stored))
     }
 
@@ -458,7 +463,7 @@ impl Tx<'_> {
             return Ok(None);
         };
         let first = self.take_first(row, arrivals).await?;
-        self.spool(std::slice::from_ref(&first), Some(why)).await?;
+        self.spool(&[Cow::Borrowed(&first)], Some(why)).await?;
         Ok(Some(first.id.as_str().to_owned()))
     }
 
@@ -473,7 +478,8 @@ impl Tx<'_> {
         if arrivals.is_empty() {
             execute!(self, "DELETE FROM spool WHERE id = $1", row)?;
         } else {
-            let json = written(&arrivals)?;
+            let rest: Vec<_> = arrivals.iter().map(Cow::Borrowed).collect();
+            let json = written(&rest)?;
             execute!(
                 self,
                 "UPDATE spool SET webhooks = $2, size = $3, arrivals = $4 WHERE id = $1",
@@ -496,8 +502,20 @@ impl Sorted {
     }
 }
 
-fn written(arrivals: &[Arrival]) -> Result<String, Error> {
-    serde_json::to_string(arrivals).map_err(|_| Error::Unknown("webhook"))
+/// The openid of a customer who is greeted if this opens a conversation.
+fn greeted(arrival: &Arrival) -> Option<&str> {
+    match &arrival.work {
+        Work::Customer { openid, effect: Effect::Write { waiting: Some(_), .. }, .. } => Some(openid),
+        _ => None,
+    }
+}
+
+fn written(arrivals: &[Cow<'_, Arrival>]) -> Result<String, Error> {
+    // With room for all the rest, so that it need not be moved.
+    let room = arrivals.iter().map(|arrival| arrival.body.len() + 1024).sum();
+    let mut json = Vec::with_capacity(room);
+    serde_json::to_writer(&mut json, arrivals).map_err(|_| Error::Unknown("webhook"))?;
+    String::from_utf8(json).map_err(|_| Error::Unknown("webhook"))
 }
 
 /// The webhooks of a row: one at least.

@@ -5,6 +5,7 @@ use crate::{logging, serve};
 use clap::{Args, Parser, Subcommand};
 use desk::{Clock, Entropy};
 use secrecy::ExposeSecret;
+use std::cell::RefCell;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -253,11 +254,26 @@ fn system_ms() -> i64 {
     since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// The system's randomness.
+/// The system's randomness, fetched for many ids at a time.
 #[expect(clippy::disallowed_methods, reason = "the edge of the process draws random numbers for everybody")]
 #[expect(clippy::expect_used, reason = "without randomness there is nothing that may go on")]
 pub(crate) fn entropy() -> Entropy {
-    Entropy::new(|buffer| getrandom::fill(buffer).expect("the system gives random numbers"))
+    const FETCHED: usize = 1024;
+    thread_local! {
+        static LEFT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    Entropy::new(|buffer| {
+        LEFT.with_borrow_mut(|left| {
+            for byte in buffer {
+                if left.is_empty() {
+                    left.resize(FETCHED, 0);
+                    getrandom::fill(left).expect("the system gives random numbers");
+                }
+                // What was given away is kept nowhere else.
+                *byte = left.pop().unwrap_or_default();
+            }
+        });
+    })
 }
 
 fn runtime(work: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {

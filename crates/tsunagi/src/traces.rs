@@ -71,6 +71,7 @@ pub(crate) fn start(trace: &Trace) -> Result<Traces, String> {
         .with_resource(resource)
         .build();
     global::set_tracer_provider(provider.clone());
+    bridge::trace::begin();
     Ok(Traces(Some(provider)))
 }
 

@@ -29,6 +29,10 @@ pub(crate) struct Size {
     pub(crate) rounds: usize,
     /// Of one turn.
     pub(crate) turn: Duration,
+    /// With so many connections only.
+    pub(crate) connections: Option<usize>,
+    /// These sides only, by their names in the code and with commas between.
+    pub(crate) only: Option<&'static str>,
 }
 
 fn main() {
@@ -40,20 +44,26 @@ fn main() {
         Some("proxy") => return runtime.block_on(servers::proxy()),
         _ => {}
     }
-    let mut size = Size { rounds: 5, turn: Duration::from_secs(3) };
+    let mut size = Size { rounds: 5, turn: Duration::from_secs(3), connections: None, only: None };
     let (mut steps, mut is_kept) = (Vec::new(), false);
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
+        if word == "--only" {
+            size.only = words.next().map(|names| &*names.to_lowercase().leak());
+            continue;
+        }
         let mut number = || words.next().and_then(|word| word.parse::<u64>().ok()).unwrap_or_else(|| usage());
         match word.as_str() {
             "--rounds" => size.rounds = number().max(1) as usize,
             "--seconds" => size.turn = Duration::from_secs(number().max(1)),
+            "--connections" => size.connections = Some(number() as usize),
             "--record" => is_kept = true,
             step if steps::ALL.iter().any(|(name, _)| *name == step) => steps.push(word),
             _ => usage(),
         }
     }
     let mut record = Record::open();
+    assert!(!is_kept || (size.connections, size.only) == (None, None), "what is recorded is the whole");
     for (name, _) in
         steps::ALL.iter().filter(|(name, _)| steps.is_empty() || steps.iter().any(|step| step == name))
     {
@@ -69,6 +79,9 @@ fn main() {
 
 fn usage() -> ! {
     eprintln!("usage: scripts/bench [STEP…] [--rounds N] [--seconds N] [--record]\n");
+    eprintln!(
+        "To look closer, of accept and relay: [--connections N] [--only sqlite,postgres,node,python,ceiling]\n"
+    );
     for (name, about) in steps::ALL {
         eprintln!("  {name:<10} {about}");
     }

@@ -48,9 +48,13 @@ struct Side {
     home: Home,
 }
 
-async fn sides(subjects: &[Subject], setting: &Setting) -> Vec<Side> {
+async fn sides(subjects: &[Subject], setting: &Setting, size: Size) -> Vec<Side> {
     let mut sides = Vec::new();
-    for subject in subjects.iter().copied() {
+    let wanted = |subject: &Subject| {
+        let name = format!("{subject:?}").to_lowercase();
+        size.only.is_none_or(|only| only.split(',').any(|only| only == name))
+    };
+    for subject in subjects.iter().copied().filter(wanted) {
         if subject == Subject::Postgres && postgres().is_none() {
             eprintln!("SKIPPED: PostgreSQL (TSUNAGI_TEST_POSTGRES is not set)");
             continue;
@@ -107,12 +111,14 @@ async fn accept(size: Size) -> Rows {
     let clouds = StandIn::start();
     let setting = Setting { relay: false, clouds: clouds.address, env: Vec::new() };
     let subjects = [Subject::Sqlite, Subject::Postgres, Subject::Node, Subject::Python, Subject::Ceiling];
-    let sides = sides(&subjects, &setting).await;
+    let sides = sides(&subjects, &setting, size).await;
     let traffic = Traffic::new();
     let mut rows = Rows::new();
     let mut from = 1;
     for mode in [Mode::Plain, Mode::Secure] {
-        for connections in [1, 32, 64, 256] {
+        for connections in
+            [1, 32, 64, 256].into_iter().filter(|n| size.connections.is_none_or(|only| only == *n))
+        {
             let who: Vec<&Side> = sides.iter().filter(|side| side.subject.speaks(mode)).collect();
             let mut turns: Vec<Vec<Turn>> = who.iter().map(|_| Vec::new()).collect();
             let mut sorted: Vec<Vec<f64>> = who.iter().map(|_| Vec::new()).collect();
@@ -205,7 +211,8 @@ fn open_to_all(folder: &std::path::Path) {
 async fn relay(size: Size) -> Rows {
     let clouds = StandIn::start();
     let setting = Setting { relay: true, clouds: clouds.address, env: Vec::new() };
-    let sides = sides(&[Subject::Sqlite, Subject::Postgres, Subject::Node, Subject::Python], &setting).await;
+    let sides =
+        sides(&[Subject::Sqlite, Subject::Postgres, Subject::Node, Subject::Python], &setting, size).await;
     let traffic = Traffic::new();
     let mut turns: Vec<Vec<f64>> = sides.iter().map(|_| Vec::new()).collect();
     let mut from = 1;
@@ -277,7 +284,7 @@ fn between(sent: &Stamps, came: &Stamps, count: usize, offset: usize) -> Vec<f64
 async fn latency(size: Size) -> Rows {
     let clouds = StandIn::start();
     let setting = Setting { relay: true, clouds: clouds.address, env: Vec::new() };
-    let sides = sides(&[Subject::Proxy, Subject::Sqlite, Subject::Postgres], &setting).await;
+    let sides = sides(&[Subject::Proxy, Subject::Sqlite, Subject::Postgres], &setting, size).await;
     let traffic = Traffic::new();
     let mut known = 1;
     for side in &sides {

@@ -36,7 +36,7 @@ impl Webhooks {
         if opened.command == ::im::command::BEFORE_SEND_MSG {
             return ok();
         }
-        super::offset("im", raw_query, "RequestTime", self.clock.now_s());
+        self.im_meters.show_offset(raw_query, "RequestTime", self.clock.now_s());
         // IM hangs up after two seconds, and then this goes no further.
         let mut unstored =
             Unstored { bridge: &self.bridge, said: matches!(opened.webhook, ::im::Webhook::AfterSendMsg(_)) };
@@ -52,7 +52,8 @@ impl Webhooks {
         let inbox = arrival.id.clone();
         let ingested = self.bridge.store().ingest(arrival).await;
         // Whose it is, the lane that it went to knows.
-        self.ended(&span, "im", "", inbox.as_str(), &ingested, begun);
+        self.ended(&span, "im", "", inbox.as_str(), &ingested);
+        trace::hop("accept", "").record(begun.elapsed());
         match ingested {
             Ok(ingested) => {
                 unstored.said = false;

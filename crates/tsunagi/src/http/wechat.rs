@@ -43,7 +43,7 @@ impl Webhooks {
             tracing::error!(account = account.id, "the account has an endpoint, but no bridge");
             return answer::status(StatusCode::SERVICE_UNAVAILABLE);
         };
-        super::offset("wechat", raw_query, "timestamp", self.clock.now_s());
+        self.wechat_meters.show_offset(raw_query, "timestamp", self.clock.now_s());
         let span = trace::webhook("wechat", &account.id, begun.elapsed());
         let arrival = {
             let _span = span.clone().attach();
@@ -55,7 +55,8 @@ impl Webhooks {
         let opened = self.bridge.is_passive(owner).then_some(opened);
         let (inbox, key) = (arrival.id.clone(), arrival.dedup_key.clone());
         let ingested = self.bridge.store().ingest(arrival).await;
-        self.ended(&span, "wechat", &account.id, inbox.as_str(), &ingested, begun);
+        self.ended(&span, "wechat", &account.id, inbox.as_str(), &ingested);
+        account.accept.record(begun.elapsed());
         match ingested {
             Ok(ingested) => {
                 self.bridge.wake();

@@ -17,12 +17,19 @@ use drive::{People, now_ms};
 use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 use std::time::Duration;
-use store::faults::POINTS;
+use store::faults::{POINTS, SPOOL_POINTS};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 fn setup(engine: Engine) -> Setup {
     Setup::new(engine).store("lease = 2").agents(&["user1", "user2"])
+}
+
+/// A world in which this point is passed.
+fn setup_for(engine: Engine, point: &'static str) -> Setup {
+    // Every push counts as a crowd, or none.
+    let spool_from = if SPOOL_POINTS.contains(&point) { "spool_from = 1" } else { "spool_from = 0" };
+    setup(engine).store(spool_from)
 }
 
 /// What is wrong with a world in which the people have done what they wanted.
@@ -55,7 +62,7 @@ async fn watch(world: &mut World, people: impl Future<Output = ()>) -> Vec<(i64,
 }
 
 async fn killed_at(engine: Engine, point: &'static str) -> Result<(), String> {
-    let mut world = setup(engine).env("TSUNAGI_KILL_AT", point).start().await;
+    let mut world = setup_for(engine, point).env("TSUNAGI_KILL_AT", point).start().await;
     let people = People::of(&world);
     let cuts = watch(&mut world, people.stories(3)).await;
     if cuts.len() != 1 {
@@ -73,7 +80,8 @@ where
     let places = Arc::new(Semaphore::new(worlds));
     let mut trials = JoinSet::new();
     let only = std::env::var("TSUNAGI_TEST_POINT").ok();
-    for point in POINTS.iter().filter(|point| only.as_ref().is_none_or(|only| point.starts_with(only))) {
+    let points = POINTS.iter().chain(SPOOL_POINTS);
+    for point in points.filter(|point| only.as_ref().is_none_or(|only| point.starts_with(only))) {
         let (places, trial) = (places.clone(), trial(point));
         trials.spawn(async move {
             let _place = places.acquire_owned().await.unwrap();

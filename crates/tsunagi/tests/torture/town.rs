@@ -200,7 +200,7 @@ impl Town {
                 Some(link) => Cluster::url(link.port, "tsunagi"),
                 None => database.url.clone(),
             };
-            std::fs::write(&node.config, node.configuration(&store, &plan.im)).unwrap();
+            std::fs::write(&node.config, node.configuration(n, &store, &plan.im)).unwrap();
             nodes.push(node);
         }
         let addresses = nodes.iter().map(|node| (node.webhooks, node.admin)).collect();
@@ -344,11 +344,13 @@ impl Town {
 }
 
 impl Node {
-    fn configuration(&self, store: &str, im: &str) -> String {
+    fn configuration(&self, n: usize, store: &str, im: &str) -> String {
+        // On the first node, two pushes at the same moment count as a crowd; on the second one, every push does.
+        let spool_from = 2 - n % 2;
         let (shop, app) = (WechatAccountConfig::shop(), ImConfig::shop());
         format!(
             "[server]\nlisten = \"{}\"\nadmin_listen = \"{}\"\n[log]\nformat = \"text\"\n\
-             [store]\nurl = \"{store}\"\nlease = {}\n[media]\nprivate_networks = [\"127.0.0.0/8\"]\n\
+             [store]\nurl = \"{store}\"\nlease = {}\nspool_from = {spool_from}\n[media]\nprivate_networks = [\"127.0.0.0/8\"]\n\
              [im]\nsdk_app_id = {}\nsecret_key = \"{}\"\nbase_url = \"http://127.0.0.1:{}\"\ncallback_token = \"{}\"\n{im}\n\
              [[account]]\nid = \"shop\"\napp_id = \"{}\"\napp_secret = \"{}\"\ntoken = \"{}\"\nencoding_aes_key = \"\"\n\
              require_encryption = false\nbase_url = \"http://127.0.0.1:{}\"\nlanguage = \"zh\"\n\

@@ -2,7 +2,7 @@
 //! over: when it wakes up, nothing happens twice.
 
 use super::drive::{People, now_ms};
-use super::{at_every_point, judge, setup};
+use super::{at_every_point, judge, setup_for};
 use crate::support::{Engine, PATIENCE, engines};
 use sim::PushConfig;
 use std::process::Command;
@@ -18,7 +18,7 @@ fn stands_still(pid: u32) -> bool {
 }
 
 async fn frozen_at(point: &'static str) -> Result<(), String> {
-    let mut setup = setup(Engine::Postgres).env("TSUNAGI_FREEZE_AT", point);
+    let mut setup = setup_for(Engine::Postgres, point).env("TSUNAGI_FREEZE_AT", point);
     // As patient as the real cloud: a row that the frozen one has locked is free again after 5 s.
     setup.clouds.push = PushConfig::quick(5_000, 700);
     let world = setup.start().await;

@@ -6,7 +6,8 @@
 //! - `open-plain`, `open-secure`: a push is verified, decrypted and parsed;
 //! - `open-im`: a webhook of IM is verified and parsed;
 //! - `ingest`: a webhook becomes durable, 64 in one commit (SQLite);
-//! - `work`: the same, and then its lane is claimed, and its job read and finished;
+//! - `crowd`: the same, stored as they come and sorted afterwards;
+//! - `work`: as `ingest`, and then its lane is claimed, and its job read and finished;
 //! - `fill`: so many messages, with all that belongs to them, and a tenth as many customers lie in FOLDER, for the two above.
 //!
 //! Prints the pages (4 KiB) that were written and the nanoseconds, each for one item.
@@ -30,7 +31,7 @@ const BATCH: usize = 64;
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let [path, count, rest @ ..] = words.as_slice() else {
-        println!("usage: hot_paths open-plain|open-secure|open-im|ingest|work|fill COUNT [FOLDER]");
+        println!("usage: hot_paths open-plain|open-secure|open-im|ingest|crowd|work|fill COUNT [FOLDER]");
         return;
     };
     let count: usize = count.parse().unwrap();
@@ -41,8 +42,9 @@ fn main() {
         "open-plain" => open_pushes(count, false),
         "open-secure" => open_pushes(count, true),
         "open-im" => open_webhooks(count),
-        "ingest" => runtime.block_on(store_pushes(&folder, count, false)),
-        "work" => runtime.block_on(store_pushes(&folder, count, true)),
+        "ingest" => runtime.block_on(store_pushes(&folder, count, 0, false)),
+        "crowd" => runtime.block_on(store_pushes(&folder, count, BATCH, false)),
+        "work" => runtime.block_on(store_pushes(&folder, count, 0, true)),
         "fill" => runtime.block_on(fill(&folder, count)),
         other => panic!("{other} is no path"),
     }
@@ -113,14 +115,14 @@ fn open_webhooks(count: usize) {
     tell(count, 0, begun.elapsed());
 }
 
-async fn open_store(folder: &Path) -> Store {
+async fn open_store(folder: &Path, spool_from: usize) -> Store {
     let url = format!("sqlite:{}", folder.join("hot_paths.db").display());
-    let options = Options { connections: 2, ..Options::default() };
+    let options = Options { connections: 2, spool_from, ..Options::default() };
     Store::open(&url, options, &Clock::new(|| NOW), &entropy(0)).await.unwrap()
 }
 
-async fn store_pushes(folder: &Path, count: usize, is_worked_off: bool) {
-    let store = open_store(folder).await;
+async fn store_pushes(folder: &Path, count: usize, spool_from: usize, is_worked_off: bool) {
+    let store = open_store(folder, spool_from).await;
     // Ids of later runs come after those of earlier ones, as time does.
     let earlier = std::fs::read_to_string(folder.join("runs")).map_or(0, |text| text.len() as u64);
     std::fs::write(folder.join("runs"), "x".repeat(earlier as usize + 1)).unwrap();
@@ -132,11 +134,12 @@ async fn store_pushes(folder: &Path, count: usize, is_worked_off: bool) {
         let first = batch * BATCH;
         let arrivals = (first..first + BATCH).map(|n| arrival(n, earlier as usize, &clock, &entropy));
         let stored = join_all(arrivals.map(|arrival| store.ingest(arrival))).await;
-        assert!(stored.into_iter().all(|stored| stored.unwrap().is_new()));
+        assert!(stored.into_iter().all(|stored| stored.unwrap().is_new() || spool_from > 0));
         if is_worked_off {
             work_off(&store).await;
         }
     }
+    store.sort_all().await.unwrap();
     let items = count / BATCH * BATCH;
     tell(items, self::written() - written, begun.elapsed());
     store.close().await;
@@ -182,7 +185,7 @@ fn arrival(n: usize, run: usize, clock: &Clock, entropy: &Entropy) -> Arrival {
 /// Rows as they lie there after a while: all worked off.
 async fn fill(folder: &Path, messages: usize) {
     let url = format!("sqlite:{}", folder.join("hot_paths.db").display());
-    open_store(folder).await.close().await;
+    open_store(folder, 0).await.close().await;
     use sqlx::{AssertSqlSafe, Connection};
     let mut conn = sqlx::SqliteConnection::connect(&url).await.unwrap();
     let customers = (messages / 10).max(20_000);

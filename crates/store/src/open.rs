@@ -146,10 +146,7 @@ impl Store {
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Tx<'a>) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
     {
-        match &self.pool {
-            Pool::Sqlite { writer, .. } => writer.write(work).await,
-            Pool::Postgres(_) => self.read(work).await,
-        }
+        self.pool.write_at_once(work).await
     }
 
     /// As [`Store::read`], for a few rows by their keys: SQLite finds them on the thread that asks, which is quicker than to
@@ -164,7 +161,7 @@ impl Store {
     {
         match &self.pool {
             Pool::Sqlite { readers, .. } => readers.look_up(work).await,
-            Pool::Postgres(_) => self.read(work).await,
+            Pool::Postgres(_) => self.pool.write_at_once(work).await,
         }
     }
 
@@ -179,12 +176,7 @@ impl Store {
     {
         match &self.pool {
             Pool::Sqlite { readers, .. } => readers.read(work).await,
-            Pool::Postgres(pool) => {
-                let mut lent = Lent::from(pool).await?;
-                let done = async { work(&mut Tx { conn: Conn::Postgres(lent.conn()) }).await };
-                let done = tokio::time::timeout(lent::LIMIT, done).await;
-                lent.end(done)
-            }
+            Pool::Postgres(_) => self.pool.write_at_once(work).await,
         }
     }
 
@@ -264,6 +256,23 @@ impl std::fmt::Debug for Store {
 }
 
 impl Pool {
+    /// See [`Store::write_at_once`].
+    pub(crate) async fn write_at_once<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx<'a>) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
+    {
+        match self {
+            Pool::Sqlite { writer, .. } => writer.write(work).await,
+            Pool::Postgres(pool) => {
+                let mut lent = Lent::from(pool).await?;
+                let done = async { work(&mut Tx { conn: Conn::Postgres(lent.conn()) }).await };
+                let done = tokio::time::timeout(lent::LIMIT, done).await;
+                lent.end(done)
+            }
+        }
+    }
+
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,

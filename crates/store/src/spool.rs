@@ -151,7 +151,7 @@ impl Spool {
         crate::faults::point("spool.before_commit");
         let answers = self
             .pool
-            .write(move |tx| {
+            .write_at_once(move |tx| {
                 Box::pin(async move {
                     let talking = tx.talking(&arrivals, idle).await?;
                     let kept = spool.answered(&arrivals, &talking);

@@ -115,6 +115,15 @@ async fn deliver(http: &reqwest::Client, address: &str, n: u32, at: usize, refus
 
 /// Holds what is stored against what was sent.
 async fn compare(town: &Town, distinct: u64, report: &mut Report) {
+    // What came in crowds is sorted afterwards; whoever sorts nothing for minutes has stopped.
+    let (mut left, mut since) = (i64::MAX, Instant::now());
+    while left > 0 && since.elapsed() < Duration::from_secs(60) {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let now = town.database.count("SELECT COUNT(*) FROM spool").await;
+        if now < left {
+            (left, since) = (now, Instant::now());
+        }
+    }
     let bodies: Vec<(Vec<u8>,)> = town.database.rows("SELECT body FROM inbox").await;
     let mut seen: HashSet<u64> = HashSet::with_capacity(bodies.len());
     let mut twice = 0;

@@ -434,7 +434,7 @@ fn cut(waiting: Vec<Waiting>) -> Vec<Batch> {
 
 /// Whether the database itself refused something, so that the other rows may still be stored. Without a
 /// connection there is nothing to be gained by trying each.
-pub(crate) fn may_be_one_row(error: &Error) -> bool {
+fn may_be_one_row(error: &Error) -> bool {
     match error {
         Error::Database(error) => {
             use sqlx::Error::{Database, Encode, Protocol};

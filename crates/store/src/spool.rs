@@ -10,11 +10,12 @@
 
 use crate::batch::store;
 use crate::dialect;
-use crate::ingest::{Arrival, Effect, Ingested, Novelty, Work, may_be_one_row};
+use crate::ingest::{Arrival, Effect, Ingested, Novelty, Work};
 use crate::open::{Pool, Store};
-use crate::sql::{Conn, Error, Tx, column, execute, json_rows, many, row, rows};
+use crate::sql::{Conn, Error, Failure, Text, Tx, column, execute, json_rows, many, row, rows};
 use crate::sqlite;
 use desk::Millis;
+use rusqlite::ErrorCode;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
@@ -33,8 +34,11 @@ const BYTES_AT_ONCE: i64 = 4 << 20;
 const MOST: i64 = 1_000_000;
 /// For so long after a crowd the next one is awaited.
 const CROWDED: Duration = Duration::from_millis(100);
-/// While webhooks come in crowds the sorting rests this many times as long as it worked.
-const REST: u32 = 8;
+/// While webhooks come in crowds the sorting rests this many times as long as it worked: at first, and when there has been
+/// something to sort for longer than [`FRESH`].
+const REST: [u32; 2] = [8, 1];
+/// So long agents may wait for what comes at once.
+const FRESH: Duration = Duration::from_secs(5);
 /// How often a node looks for what another one has left behind.
 const LOOK: Duration = Duration::from_secs(1);
 /// Until the sorting is tried again after a failure, or while another node does it.
@@ -61,8 +65,12 @@ pub(crate) struct Spool {
 
 #[derive(Default)]
 struct State {
-    /// Commits since the spool was last seen empty; 0 says that it is.
+    /// Commits that were begun since the spool was last seen empty; 0 says that it is.
     begun: u64,
+    /// Those of them that have not ended.
+    open: u64,
+    /// When the first of them began.
+    since: Option<Instant>,
     /// When a crowd was last met.
     crowd: Option<Instant>,
     /// Customers, as hashes, whom an answer has told that their conversation is open, before it was sorted.
@@ -145,11 +153,11 @@ impl Spool {
                 Sorted::ByAnother => tokio::time::sleep(AGAIN).await,
             }
         }
-        self.state().begun += 1;
+        self.begin();
         let webhooks = arrivals.len() as i64;
         let (spool, idle) = (self.clone(), self.idle);
         crate::faults::point("spool.before_commit");
-        let answers = self
+        let added = self
             .pool
             .write_at_once(move |tx| {
                 Box::pin(async move {
@@ -159,11 +167,28 @@ impl Spool {
                     Ok(kept.iter().map(|arrival| arrival.reply.clone()).collect::<Vec<_>>())
                 })
             })
-            .await?;
+            .await;
+        let answers = {
+            let mut state = self.state();
+            state.open -= 1;
+            if added.is_err() {
+                // Who was greeted in vain is greeted again; that others may be, too, is the smaller evil.
+                state.greeted.clear();
+            }
+            added
+        };
+        self.bell.notify_one();
+        let answers = answers?;
         crate::faults::point("spool.after_commit");
         self.waiting.fetch_add(webhooks, Ordering::Relaxed);
-        self.bell.notify_one();
         Ok(answers.into_iter().map(|reply| Ingested { novelty: Novelty::Unknown, reply }).collect())
+    }
+
+    fn begin(&self) {
+        let mut state = self.state();
+        state.begun += 1;
+        state.open += 1;
+        state.since.get_or_insert_with(Instant::now);
     }
 
     /// The arrivals with their answers decided: of a customer's messages the first one is greeted, if no conversation is open.
@@ -215,20 +240,20 @@ impl Spool {
     async fn run(self: Arc<Self>) {
         let mut failed = false;
         while !self.closed.load(Ordering::SeqCst) {
-            let begun = self.state().begun;
+            let seen = self.seen();
             let at = Instant::now();
             match self.sort_some().await {
                 Ok(Sorted::Some(_)) => {
                     failed = false;
-                    let crowded = self.state().crowd.is_some_and(|crowd| crowd.elapsed() < CROWDED);
-                    if crowded && self.waiting() < MOST / 2 {
-                        tokio::time::sleep(at.elapsed() * REST).await;
-                    }
+                    tokio::time::sleep(at.elapsed() * self.rest()).await;
                 }
                 Ok(Sorted::Nothing) => {
                     failed = false;
-                    self.emptied(begun);
-                    let _ = tokio::time::timeout(LOOK, self.bell.notified()).await;
+                    self.emptied(seen);
+                    match self.pool {
+                        Pool::Sqlite { .. } => self.bell.notified().await,
+                        Pool::Postgres(_) => drop(tokio::time::timeout(LOOK, self.bell.notified()).await),
+                    }
                 }
                 Ok(Sorted::ByAnother) => tokio::time::sleep(AGAIN).await,
                 Err(Error::Closed) => return,
@@ -244,11 +269,27 @@ impl Spool {
         }
     }
 
-    /// It was empty when `begun` commits had begun.
-    fn emptied(&self, begun: u64) {
+    /// How often as long as it worked the sorting has to rest.
+    fn rest(&self) -> u32 {
+        let state = self.state();
+        let crowded = state.crowd.is_some_and(|crowd| crowd.elapsed() < CROWDED);
+        if !crowded || self.waiting() > MOST / 2 {
+            return 0;
+        }
+        REST[usize::from(state.since.is_none_or(|since| since.elapsed() > FRESH))]
+    }
+
+    /// How many commits have begun, if all of them have ended: whoever looks afterwards sees what they left.
+    fn seen(&self) -> Option<u64> {
+        let state = self.state();
+        (state.open == 0).then_some(state.begun)
+    }
+
+    /// It was empty some time after `seen`.
+    fn emptied(&self, seen: Option<u64>) {
         let mut state = self.state();
-        if state.begun == begun {
-            *state = State { crowd: state.crowd, ..State::default() };
+        if seen == Some(state.begun) {
+            *state = State { crowd: state.crowd, open: state.open, ..State::default() };
             self.waiting.store(0, Ordering::Relaxed);
         }
     }
@@ -256,12 +297,19 @@ impl Spool {
     /// Sorts the oldest, as many as one commit takes; where one of them is refused, one at a time.
     async fn sort_some(&self) -> Result<Sorted, Error> {
         let idle = self.idle;
+        if let Pool::Postgres(_) = self.pool {
+            // One look costs less than a transaction.
+            let first = self.pool.write_at_once(|tx| Box::pin(async move { tx.first_spooled().await }));
+            if first.await?.is_none() {
+                return Ok(Sorted::Nothing);
+            }
+        }
         let sorted = match self.pool.write(move |tx| Box::pin(async move { tx.sort(idle).await })).await {
-            Err(error) if may_be_one_row(&error) => {
+            Err(error) if is_refusal(&error) => {
                 tracing::warn!(%error, "a batch of webhooks could not be sorted, trying one at a time");
                 let one = self.pool.write(move |tx| Box::pin(async move { tx.sort_first(idle).await }));
                 match one.await {
-                    Err(error) if may_be_one_row(&error) => {
+                    Err(error) if is_refusal(&error) => {
                         let why = error.to_string();
                         let aside =
                             self.pool.write(move |tx| Box::pin(async move { tx.set_aside(&why).await }));
@@ -429,7 +477,7 @@ impl Tx<'_> {
         Ok(Sorted::of(&arrivals, stored))
     }
 
-    async fn of_spool<R>(&mut self, text: crate::sql::Text, ids: &[i64]) -> Result<Vec<R>, Error>
+    async fn of_spool<R>(&mut self, text: Text, ids: &[i64]) -> Result<Vec<R>, Error>
     where
         R: sqlite::Columns + Send + Unpin + for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
     {
@@ -490,6 +538,25 @@ impl Tx<'_> {
             )?;
         }
         Ok(first)
+    }
+}
+
+/// Whether the database refuses a row for what is in it, and not for what it is itself short of at the moment.
+fn is_refusal(error: &Error) -> bool {
+    match error {
+        Error::Unknown(_) => true,
+        Error::Database(failure) => match &**failure {
+            Failure::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
+            ),
+            // Data that is no such data (22), and rows that clash with others (23).
+            Failure::Postgres(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+            }
+            Failure::Postgres(error) => matches!(error, sqlx::Error::Encode(_)),
+        },
+        _ => false,
     }
 }
 

@@ -168,19 +168,18 @@ impl Spool {
                 })
             })
             .await;
-        let answers = {
+        {
             let mut state = self.state();
             state.open -= 1;
-            if added.is_err() {
+            match added {
+                Ok(_) => drop(self.waiting.fetch_add(webhooks, Ordering::Relaxed)),
                 // Who was greeted in vain is greeted again; that others may be, too, is the smaller evil.
-                state.greeted.clear();
+                Err(_) => state.greeted.clear(),
             }
-            added
-        };
+        }
         self.bell.notify_one();
-        let answers = answers?;
+        let answers = added?;
         crate::faults::point("spool.after_commit");
-        self.waiting.fetch_add(webhooks, Ordering::Relaxed);
         Ok(answers.into_iter().map(|reply| Ingested { novelty: Novelty::Unknown, reply }).collect())
     }
 

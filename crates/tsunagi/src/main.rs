@@ -19,10 +19,6 @@ mod restored;
 mod serve;
 mod traces;
 
-/// Webhooks are many small texts that one thread makes and another one drops.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> std::process::ExitCode {
     cli::run()
 }

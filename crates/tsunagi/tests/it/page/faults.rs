@@ -193,6 +193,8 @@ async fn faults_can_be_made_on_a_phone_and_with_the_keyboard_alone() {
     browser.click(".views [data-view=wire]").await;
 
     // On the wire: arrows choose a hop, Enter opens it, Escape closes it.
+    let there = "return document.querySelectorAll('.wire-box [id^=hop-]').length > 2";
+    browser.until("there are hops", there).await;
     browser.script("document.querySelector('.wire-box').focus(); return 1").await;
     browser.post("actions", keys(&["\u{e013}", "\u{e013}", "\u{e007}"])).await;
     browser.until("a hop is open", "return document.querySelector('.opened').open").await;

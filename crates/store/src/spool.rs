@@ -37,8 +37,8 @@ const CROWDED: Duration = Duration::from_millis(100);
 /// While webhooks come in crowds the sorting rests this many times as long as it worked: at first, and when there has been
 /// something to sort for longer than [`FRESH`].
 const REST: [u32; 2] = [8, 1];
-/// So long agents may wait for what comes at once.
-const FRESH: Duration = Duration::from_secs(5);
+/// So long a mass message brings back more than can be sorted meanwhile.
+const FRESH: Duration = Duration::from_secs(60);
 /// How often a node looks for what another one has left behind.
 const LOOK: Duration = Duration::from_secs(1);
 /// Until the sorting is tried again after a failure, or while another node does it.
@@ -268,10 +268,14 @@ impl Spool {
         }
     }
 
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.state().crowd.is_some_and(|crowd| crowd.elapsed() < CROWDED)
+    }
+
     /// How often as long as it worked the sorting has to rest.
     fn rest(&self) -> u32 {
+        let crowded = self.is_crowded();
         let state = self.state();
-        let crowded = state.crowd.is_some_and(|crowd| crowd.elapsed() < CROWDED);
         if !crowded || self.waiting() > MOST / 2 {
             return 0;
         }
@@ -343,6 +347,11 @@ impl Store {
     /// Waits until webhooks that were stored as they came have become work on the lanes.
     pub async fn sorted(&self) {
         self.spool().sorted().await;
+    }
+
+    /// Whether webhooks come in crowds at this moment.
+    pub fn is_crowded(&self) -> bool {
+        self.spool().is_crowded()
     }
 
     /// Sorts what was stored as it came up to now.

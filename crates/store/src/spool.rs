@@ -310,15 +310,15 @@ impl Spool {
         let sorted = match self.pool.write(move |tx| Box::pin(async move { tx.sort(idle).await })).await {
             Err(error) if is_refusal(&error) => {
                 tracing::warn!(%error, "a batch of webhooks could not be sorted, trying one at a time");
-                let one = self.pool.write(move |tx| Box::pin(async move { tx.sort_first(idle).await }));
+                // Somebody else may sort meanwhile: what is set aside has to be what was refused.
+                let tried = Arc::new(Mutex::new(None));
+                let told = tried.clone();
+                let one =
+                    self.pool.write(move |tx| Box::pin(async move { tx.sort_first(idle, &told).await }));
                 match one.await {
                     Err(error) if is_refusal(&error) => {
-                        let why = error.to_string();
-                        let aside =
-                            self.pool.write(move |tx| Box::pin(async move { tx.set_aside(&why).await }));
-                        let id = aside.await?;
-                        tracing::error!(%error, inbox = id, "a webhook could not be sorted; it stays in the table spool");
-                        metrics::counter!("tsunagi_spool_aside_total").increment(1);
+                        let tried = tried.lock().unwrap_or_else(PoisonError::into_inner).take();
+                        self.set_aside(tried, &error).await?;
                         Sorted::Some(Vec::new())
                     }
                     one => one?,
@@ -342,6 +342,22 @@ impl Spool {
         Ok(sorted)
     }
 }
+
+impl Spool {
+    async fn set_aside(&self, tried: Option<Tried>, error: &Error) -> Result<(), Error> {
+        let Some(tried) = tried else { return Ok(()) };
+        let (id, why) = (tried.1.clone().unwrap_or_default(), error.to_string());
+        let aside = self.pool.write(move |tx| Box::pin(async move { tx.set_aside(&tried, &why).await }));
+        if aside.await? {
+            tracing::error!(%error, inbox = id, "a webhook could not be sorted; it stays in the table spool");
+            metrics::counter!("tsunagi_spool_aside_total").increment(1);
+        }
+        Ok(())
+    }
+}
+
+/// A row of the spool, and the id of its first webhook if the row can be read.
+type Tried = (i64, Option<String>);
 
 impl Store {
     /// Waits until webhooks that were stored as they came have become work on the lanes.
@@ -497,30 +513,37 @@ impl Tx<'_> {
         }
     }
 
-    /// Sorts the oldest one alone.
-    async fn sort_first(&mut self, idle: Millis) -> Result<Sorted, Error> {
+    /// Sorts the oldest one alone; says which one that is before it is tried.
+    async fn sort_first(&mut self, idle: Millis, tried: &Mutex<Option<Tried>>) -> Result<Sorted, Error> {
         if !self.may_sort().await? {
             return Ok(Sorted::ByAnother);
         }
         let Some((row, kept)) = self.oldest_row().await? else { return Ok(Sorted::Nothing) };
-        let first = self.take_first(row, read(&kept)?).await?;
+        let arrivals = read(&kept);
+        *tried.lock().unwrap_or_else(PoisonError::into_inner) = Some((row, first_id(&arrivals)));
+        let first = self.take_first(row, arrivals?).await?;
         let stored = store(self, std::slice::from_ref(&first), idle).await?;
         Ok(Sorted::of(&[first], stored))
     }
 
-    /// Puts the oldest one aside, or its whole row if that cannot be read; gives its id.
-    async fn set_aside(&mut self, why: &str) -> Result<Option<String>, Error> {
+    /// Puts the oldest one aside, or its whole row if that cannot be read, if it is still the one that was tried.
+    async fn set_aside(&mut self, tried: &Tried, why: &str) -> Result<bool, Error> {
         if !self.may_sort().await? {
-            return Ok(None);
+            return Ok(false);
         }
-        let Some((row, kept)) = self.oldest_row().await? else { return Ok(None) };
-        let Ok(arrivals) = read(&kept) else {
-            execute!(self, "UPDATE spool SET aside = $2 WHERE id = $1", row, why)?;
-            return Ok(None);
-        };
-        let first = self.take_first(row, arrivals).await?;
-        self.spool(&[Cow::Borrowed(&first)], Some(why)).await?;
-        Ok(Some(first.id.as_str().to_owned()))
+        let Some((row, kept)) = self.oldest_row().await? else { return Ok(false) };
+        let arrivals = read(&kept);
+        if *tried != (row, first_id(&arrivals)) {
+            return Ok(false);
+        }
+        match arrivals {
+            Ok(arrivals) => {
+                let first = self.take_first(row, arrivals).await?;
+                self.spool(&[Cow::Borrowed(&first)], Some(why)).await?;
+            }
+            Err(_) => drop(execute!(self, "UPDATE spool SET aside = $2 WHERE id = $1", row, why)?),
+        }
+        Ok(true)
     }
 
     async fn oldest_row(&mut self) -> Result<Option<(i64, String)>, Error> {
@@ -583,6 +606,10 @@ fn greeted(arrival: &Arrival) -> Option<&str> {
         Work::Customer { openid, effect: Effect::Write { waiting: Some(_), .. }, .. } => Some(openid),
         _ => None,
     }
+}
+
+fn first_id(arrivals: &Result<Vec<Arrival>, Error>) -> Option<String> {
+    arrivals.as_ref().ok()?.first().map(|first| first.id.as_str().to_owned())
 }
 
 fn written(arrivals: &[Cow<'_, Arrival>]) -> Result<String, Error> {

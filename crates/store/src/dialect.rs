@@ -289,8 +289,6 @@ pub(crate) const INSERT_JOBS: Text = Text {
                FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[]) AS new (l, p, k, s, n, t, tr)",
 };
 
-// The statements of `accounts import`, on the same plan.
-
 /// account, openid, at; then the idle time in ms: those who are in a conversation then.
 pub(crate) const TALKING: Text = Text {
     sqlite: "SELECT c.account, c.openid FROM ROWS AS new \
@@ -312,6 +310,8 @@ pub(crate) const SORTED: Text = Text {
     sqlite: "DELETE FROM spool WHERE id IN (SELECT value FROM json_each($1)) RETURNING id",
     postgres: "DELETE FROM spool WHERE id = ANY ($1::bigint[]) RETURNING id",
 };
+
+// The statements of `accounts import`, on the same plan.
 
 /// openid; then account and now: a customer's row for each follower who has none.
 pub(crate) const ADD_FOLLOWERS: Text = Text {

@@ -384,7 +384,7 @@ fn mentions(body: &[u8], ids: &[String]) -> bool {
 mod tests {
     use super::*;
 
-    /// Tables with nothing of a customer in them, and the two that are searched.
+    /// Tables with nothing of a customer in them, the two that are searched, and the one that is sorted before.
     const OF_NOBODY: [&str; 11] =
         ["meta", "desk", "agent", "token", "erased", "inbox", "dedup", "spool", "passive", "bucket", "pause"];
 

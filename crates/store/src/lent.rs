@@ -5,35 +5,33 @@
 //! database is back.
 
 use crate::sql::Error;
+use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres};
 use std::time::Duration;
-use tokio::time::error::Elapsed;
 
 /// The longest that one transaction, or one read, may take; above `lock_timeout`, so that the server speaks first.
-pub(crate) const LIMIT: Duration = Duration::from_secs(15);
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// Runs `work` on a connection of the pool.
+///
+/// # Errors
+/// What `work` gave; [`Error::Overloaded`] when it ran into the limit.
+pub(crate) async fn lend<T, F>(pool: &PgPool, work: F) -> Result<T, Error>
+where
+    F: for<'a> FnOnce(&'a mut PgConnection) -> BoxFuture<'a, Result<T, Error>>,
+{
+    let mut lent = Lent { conn: pool.acquire().await?, ended: false };
+    let done = tokio::time::timeout(LIMIT, work(&mut lent.conn)).await;
+    lent.ended = done.is_ok();
+    done.unwrap_or(Err(Error::Overloaded))
+}
 
 /// A connection whose work was not carried to its end, by the limit or because the caller gave up, is closed. The
 /// pool would keep it and wait, without a limit, for its answer.
-pub(crate) struct Lent {
+struct Lent {
     conn: PoolConnection<Postgres>,
     ended: bool,
-}
-
-impl Lent {
-    pub(crate) async fn from(pool: &PgPool) -> Result<Lent, Error> {
-        Ok(Lent { conn: pool.acquire().await?, ended: false })
-    }
-
-    pub(crate) fn conn(&mut self) -> &mut PgConnection {
-        &mut self.conn
-    }
-
-    /// Gives the connection back, or closes it if `done` ran into the limit.
-    pub(crate) fn end<T>(mut self, done: Result<Result<T, Error>, Elapsed>) -> Result<T, Error> {
-        self.ended = done.is_ok();
-        done.unwrap_or(Err(Error::Overloaded))
-    }
 }
 
 impl Drop for Lent {

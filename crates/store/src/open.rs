@@ -1,7 +1,7 @@
 //! Opening a store, and running transactions on it.
 
 use crate::ingest::{Arrival, Ingested, Ingestion};
-use crate::lent::{self, Lent};
+use crate::lent;
 use crate::migrate;
 use crate::spool::Spool;
 use crate::sql::{Conn, Error, Tx};
@@ -265,10 +265,10 @@ impl Pool {
         match self {
             Pool::Sqlite { writer, .. } => writer.write(work).await,
             Pool::Postgres(pool) => {
-                let mut lent = Lent::from(pool).await?;
-                let done = async { work(&mut Tx { conn: Conn::Postgres(lent.conn()) }).await };
-                let done = tokio::time::timeout(lent::LIMIT, done).await;
-                lent.end(done)
+                lent::lend(pool, |conn| {
+                    Box::pin(async move { work(&mut Tx { conn: Conn::Postgres(conn) }).await })
+                })
+                .await
             }
         }
     }
@@ -281,15 +281,15 @@ impl Pool {
         match self {
             Pool::Sqlite { writer, .. } => writer.write(work).await,
             Pool::Postgres(pool) => {
-                let mut lent = Lent::from(pool).await?;
-                let done = async {
-                    let mut transaction = lent.conn().begin().await?;
-                    let value = work(&mut Tx { conn: Conn::Postgres(&mut transaction) }).await?;
-                    transaction.commit().await?;
-                    Ok(value)
-                };
-                let done = tokio::time::timeout(lent::LIMIT, done).await;
-                lent.end(done)
+                lent::lend(pool, |conn| {
+                    Box::pin(async move {
+                        let mut transaction = conn.begin().await?;
+                        let value = work(&mut Tx { conn: Conn::Postgres(&mut transaction) }).await?;
+                        transaction.commit().await?;
+                        Ok(value)
+                    })
+                })
+                .await
             }
         }
     }

@@ -87,6 +87,9 @@ enum Sorted {
     Some(Vec<(&'static str, String, Novelty)>),
 }
 
+/// A row of the spool, and the id of its first webhook if the row can be read.
+type Tried = (i64, Option<String>);
+
 impl Spool {
     pub(crate) fn new(pool: Pool, idle: Millis, from: usize, sorts: bool, waiting: i64) -> Spool {
         Spool {
@@ -215,9 +218,9 @@ impl Spool {
 
     /// Sorts until there is nothing left of what is there now.
     pub(crate) async fn sort_all(&self) -> Result<(), Error> {
-        let last = self.pool.write(|tx| Box::pin(async move { tx.last_spooled().await })).await?;
+        let last = self.pool.write_at_once(|tx| Box::pin(async move { tx.last_spooled().await })).await?;
         while let Some(first) =
-            self.pool.write(|tx| Box::pin(async move { tx.first_spooled().await })).await?
+            self.pool.write_at_once(|tx| Box::pin(async move { tx.first_spooled().await })).await?
             && last.is_some_and(|last| first <= last)
         {
             if let Sorted::ByAnother = self.sort_some().await? {
@@ -292,7 +295,7 @@ impl Spool {
     fn emptied(&self, seen: Option<u64>) {
         let mut state = self.state();
         if seen == Some(state.begun) {
-            *state = State { crowd: state.crowd, open: state.open, ..State::default() };
+            *state = State { crowd: state.crowd, ..State::default() };
             self.waiting.store(0, Ordering::Relaxed);
         }
     }
@@ -341,9 +344,7 @@ impl Spool {
         }
         Ok(sorted)
     }
-}
 
-impl Spool {
     async fn set_aside(&self, tried: Option<Tried>, error: &Error) -> Result<(), Error> {
         let Some(tried) = tried else { return Ok(()) };
         let (id, why) = (tried.1.clone().unwrap_or_default(), error.to_string());
@@ -355,9 +356,6 @@ impl Spool {
         Ok(())
     }
 }
-
-/// A row of the spool, and the id of its first webhook if the row can be read.
-type Tried = (i64, Option<String>);
 
 impl Store {
     /// Waits until webhooks that were stored as they came have become work on the lanes.

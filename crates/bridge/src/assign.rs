@@ -42,6 +42,11 @@ impl Roster {
         self.0.iter().any(|(who, _)| who == agent)
     }
 
+    /// Those agents.
+    pub(crate) fn serving(&self) -> Vec<String> {
+        self.0.iter().map(|(agent, _)| agent.clone()).collect()
+    }
+
     /// The agent for a conversation, or who takes over from `from`. Holds the account's turn until the transaction ends.
     async fn choose(
         &self,
@@ -50,7 +55,7 @@ impl Roster {
         from: Option<&str>,
     ) -> Result<Option<String>, Error> {
         let turn = tx.take_turn(account).await?;
-        let agents: Vec<String> = self.0.iter().map(|(agent, _)| agent.clone()).collect();
+        let agents = self.serving();
         let loads: HashMap<String, i64> = tx.loads(account, &agents).await?.into_iter().collect();
         let turns: HashMap<String, i64> = tx.turns(account).await?.into_iter().collect();
         let candidates: Vec<Candidate<'_>> = self

@@ -10,17 +10,28 @@ use desk::split::{IM_TEXT_BYTES, split};
 use desk::window::Action;
 use desk::words::Notice;
 use desk::{Content, Direction, Millis, Reason};
-use store::{DeliveryId, Error, GhostState, Job, MediaId, MessageId, NewMessage, Tx, faults};
+use std::sync::Arc;
+use store::{
+    Along, DeliveryId, Due, Error, GhostState, InboxRow, Job, MediaId, MessageId, NewMessage, PlainMessage, Tx,
+    faults,
+};
 use wechat::{Event, Push, PushBody};
 
 /// A message that waited longer than this before it was even taken in is marked with its time, in milliseconds.
 const LATE: Millis = 120_000;
 
 impl Bridge {
-    pub(crate) async fn intake(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
+    /// The webhook that a job is about, once.
+    pub(crate) async fn webhook_of(&self, job: &mut Job) -> Result<Option<InboxRow>, Error> {
+        if let Along::Webhook(row) = std::mem::take(&mut job.along) {
+            return Ok(Some(*row));
+        }
         let subject = job.subject.clone();
-        let row =
-            self.inner.store.look_up(move |tx| Box::pin(async move { tx.inbox(&subject).await })).await?;
+        self.inner.store.look_up(move |tx| Box::pin(async move { tx.inbox(&subject).await })).await
+    }
+
+    pub(crate) async fn intake(&self, held: &mut Held, mut job: Job) -> Result<Step, Error> {
+        let row = self.webhook_of(&mut job).await?;
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
             return self.put_off(held, &job, NOT_SERVED).await;
         };
@@ -104,14 +115,17 @@ impl Bridge {
             .chain(split(&taken.words, IM_TEXT_BYTES))
             .map(|part| (DeliveryId::new(clock, entropy), part.to_owned()))
             .collect();
-        let file = MediaId::new(clock, entropy);
         let message = MessageId::new(clock, entropy);
+        if let Some(due) = self.take_plain(held, &job, account, &taken, &message, &parts).await? {
+            faults::point("intake.after_commit");
+            return Ok(Step::Next(relaying(job, &message, Along::Delivery(Box::new(due)))));
+        }
+        let file = MediaId::new(clock, entropy);
         // For what the customer did before the conversation.
         let before = DeliveryId::new(clock, entropy);
         let (lane, account, desk) = (held.lane.clone(), account.clone(), self.desk(account));
         let (known, passive) = (self.known(), self.is_passive(&account));
-        let next =
-            Job { kind: "relay".into(), subject: message.as_str().to_owned(), tries: 0, ..job.clone() };
+        let next = relaying(job.clone(), &message, Along::Nothing);
         self.inner
             .store
             .write(move |tx| {
@@ -181,6 +195,37 @@ impl Bridge {
             .await?;
         faults::point("intake.after_commit");
         Ok(Step::Next(next))
+    }
+
+    /// The short way of most messages, many of them in one commit; `None` if there is more to this one.
+    async fn take_plain(
+        &self,
+        held: &Held,
+        job: &Job,
+        account: &Account,
+        taken: &Taken,
+        message: &MessageId,
+        parts: &[(DeliveryId, String)],
+    ) -> Result<Option<Due>, Error> {
+        let (Some(conversation), [(delivery, words)], None) = (&job.note, parts, &taken.carried) else {
+            return Ok(None);
+        };
+        let (known, action, when) = (self.known(), taken.action, taken.when);
+        let plain = PlainMessage {
+            lane: held.lane.clone(),
+            job: job.clone(),
+            message: message.clone(),
+            delivery: delivery.clone(),
+            kind: taken.kind,
+            conversation: conversation.clone(),
+            words: words.clone(),
+            source_key: taken.source_key.clone(),
+            received_at: taken.received_at,
+            now: self.inner.clock.now(),
+            serving: self.desk(account).roster.serving(),
+            windows: Arc::new(move |kept: &str| known.after(kept, action, when)),
+        };
+        self.inner.store.take_in(plain).await
     }
 
     /// A tap on a link of ours asks for what waits; nobody wrote it, so the agent does not see it.
@@ -280,6 +325,11 @@ impl Bridge {
         faults::point("unfollow.after_retire");
         Ok(Step::after_finish(more))
     }
+}
+
+/// The job that follows: the message goes to the agent.
+fn relaying(taken_in: Job, message: &MessageId, along: Along) -> Job {
+    Job { kind: "relay".into(), subject: message.as_str().to_owned(), tries: 0, along, ..taken_in }
 }
 
 struct Taken {

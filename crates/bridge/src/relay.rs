@@ -14,28 +14,23 @@ use desk::delivery::{IM_BACKEND_TIMEOUT_MS, Past, after_relay};
 use desk::ghost::Replies;
 use desk::{DeliveryState, Millis, Next, Reason, Tried};
 use std::time::Instant;
-use store::{AttemptId, Delivery, Error, GhostState, Job, Lane, Outcome, Tx, faults};
+use store::{
+    Along, AttemptId, Delivered, Delivery, Due, Error, GhostState, Job, Lane, Outcome, Tx, faults,
+};
 
 /// How far IM's clock and ours may be apart, in seconds.
 const HISTORY_GRACE_S: i64 = 60;
 
 impl Bridge {
-    pub(crate) async fn relay(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
+    pub(crate) async fn relay(&self, held: &mut Held, mut job: Job) -> Result<Step, Error> {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
             return self.put_off(held, &job, NOT_SERVED).await;
         };
-        let message = job.subject.clone();
-        let due = self.inner.store.look_up(move |tx| {
-            Box::pin(async move {
-                let parts = tx.deliveries(&message).await?;
-                let Some(part) = parts.into_iter().find(|part| !part.state.is_final()) else {
-                    return Ok(None);
-                };
-                let (ghost, restored_at) = tx.sender(&part.sender).await?;
-                Ok(Some((part, ghost, restored_at)))
-            })
-        });
-        let Some((delivery, ghost, restored_at)) = due.await? else {
+        let due = match std::mem::take(&mut job.along) {
+            Along::Delivery(due) => Some(*due),
+            _ => self.due(held, &job).await?,
+        };
+        let Some(Due { delivery, ghost, restored_at, windows }) = due else {
             return self.finish(held, &job).await;
         };
         if let Some(media) = wanted(&delivery) {
@@ -48,20 +43,40 @@ impl Bridge {
                 self.settle(held, job, &account, &delivery, Next::CheckIn(IM_BACKEND_TIMEOUT_MS), &told, None)
                     .await
             }
-            DeliveryState::Checking => self.check(held, job, &account, &delivery).await,
+            DeliveryState::Checking => self.check(held, job, &account, &delivery, windows).await,
             _ if !self.desk(&account).roster.serves(&delivery.recipient) => {
                 self.redirect(held, job, &account, &delivery).await
             }
             // It waited in a backup that was restored since: perhaps it went out after the backup was made.
             _ if ghost == Some(GhostState::Living) && delivery.changed_at < restored_at => {
-                self.check(held, job, &account, &delivery).await
+                self.check(held, job, &account, &delivery, windows).await
             }
-            _ if ghost == Some(GhostState::Living) => self.send(held, job, &account, &delivery).await,
+            _ if ghost == Some(GhostState::Living) => {
+                self.send(held, job, &account, &delivery, windows).await
+            }
             _ if ghost == Some(GhostState::Planned) => {
                 self.import_first(held, job, &account, &delivery).await
             }
             _ => self.without_ghost(held, job, &account, &delivery).await,
         }
+    }
+
+    /// The first part that is not at its end yet, and what decides about it.
+    async fn due(&self, held: &Held, job: &Job) -> Result<Option<Due>, Error> {
+        let (message, account, openid) =
+            (job.subject.clone(), held.lane.account.clone(), held.lane.openid.clone());
+        let due = self.inner.store.look_up(move |tx| {
+            Box::pin(async move {
+                let parts = tx.deliveries(&message).await?;
+                let Some(delivery) = parts.into_iter().find(|part| !part.state.is_final()) else {
+                    return Ok(None);
+                };
+                let (ghost, restored_at) = tx.sender(&delivery.sender).await?;
+                let windows = tx.windows(&account, &openid).await?;
+                Ok(Some(Due { delivery, ghost, restored_at, windows }))
+            })
+        });
+        due.await
     }
 
     /// The customer left after this was put on the lane, and a retired ghost is never used again: its successor
@@ -159,12 +174,14 @@ impl Bridge {
         }
     }
 
+    /// `windows` is what is kept of the customer's reply windows: the agent's client shows what is left of them.
     async fn send(
         &self,
         held: &mut Held,
         job: Job,
         account: &Account,
         delivery: &Delivery,
+        windows: Option<String>,
     ) -> Result<Step, Error> {
         let (retry, patient) = (delivery.tries > 0, !self.out_of_patience(&job, delivery));
         let pass = match self.may_call(Operation::im("sendmsg"), held, retry, patient) {
@@ -173,10 +190,9 @@ impl Bridge {
         };
         let replies = match self.is_passive(account) {
             true => Replies::Passive,
-            false => {
-                let open = self.windows_left(&account.id, &held.lane.openid).await;
-                open.map_or(Replies::Unknown, Replies::Open)
-            }
+            false => windows.map_or(Replies::Unknown, |kept| {
+                Replies::Open(self.known().open(Some(kept), self.inner.clock.now()))
+            }),
         };
         let turn = held.renewing(self, self.inner.im_rate.wait("sendmsg")).await??;
         // Those before it in the line may have learned that nobody answers.
@@ -223,6 +239,7 @@ impl Bridge {
         job: Job,
         account: &Account,
         delivery: &Delivery,
+        windows: Option<String>,
     ) -> Result<Step, Error> {
         let patient = !self.out_of_patience(&job, delivery);
         let pass = match self.may_call(Operation::im("admin_getroammsg"), held, false, patient) {
@@ -246,7 +263,7 @@ impl Bridge {
                 let next = Next::Failed(Reason::Unreachable);
                 self.settle(held, job, account, delivery, next, &told, None).await
             }
-            Ok(None) => self.send(held, job, account, delivery).await,
+            Ok(None) => self.send(held, job, account, delivery, windows).await,
             Err(_) if self.out_of_patience(&job, delivery) => {
                 self.settle(held, job, account, delivery, Next::Unsure, &told, None).await
             }
@@ -367,6 +384,22 @@ impl Bridge {
             Next::Unsure | Next::Park(_) => (DeliveryState::Unsure, None, None),
         };
         self.count(account, &held.lane, delivery, state, reason, &told.detail);
+        let now = self.inner.clock.now();
+        if state == DeliveryState::Sent {
+            let ended = Delivered {
+                lane: held.lane.clone(),
+                job: job.clone(),
+                delivery: delivery.id.clone(),
+                was: delivery.state,
+                detail: told.detail.clone(),
+                msg_key: msg_key.map(str::to_owned),
+                now,
+            };
+            // Where that says nothing, or fails, the long way finds out why, and tries for longer.
+            if let Ok(Some(left)) = self.inner.store.delivered(ended).await {
+                return Ok(Step::after_finish(left > 0));
+            }
+        }
         let settlement = Settlement {
             lane: held.lane.clone(),
             job,
@@ -376,7 +409,7 @@ impl Bridge {
             delay,
             detail: told.detail.clone(),
             msg_key: msg_key.map(str::to_owned),
-            now: self.inner.clock.now(),
+            now,
         };
         self.keep(held, settlement, |tx, settlement| Box::pin(settlement.commit(tx))).await
     }

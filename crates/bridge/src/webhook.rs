@@ -41,13 +41,11 @@ fn mark_late(body: &mut [im::Element], line: &str) {
 }
 
 impl Bridge {
-    pub(crate) async fn take_webhook(&self, held: &mut Held, job: Job) -> Result<Step, Error> {
+    pub(crate) async fn take_webhook(&self, held: &mut Held, mut job: Job) -> Result<Step, Error> {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
             return self.put_off(held, &job, NOT_SERVED).await;
         };
-        let subject = job.subject.clone();
-        let row =
-            self.inner.store.look_up(move |tx| Box::pin(async move { tx.inbox(&subject).await })).await?;
+        let row = self.webhook_of(&mut job).await?;
         let received_at = row.as_ref().map_or(0, |row| row.received_at);
         let webhook = row.map(|row| Webhook::parse(row.query.as_deref().unwrap_or_default(), &row.body));
         let webhook = match webhook {

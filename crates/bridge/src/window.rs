@@ -52,6 +52,18 @@ impl Known {
         self.act_after(tx, lane, kept, action, when).await
     }
 
+    /// What is to be kept after the customer did something, and when the last window ends.
+    pub(crate) fn after(self, kept: &str, action: Action, when: When) -> (String, Option<Millis>) {
+        let mut windows = self.read(Some(kept.to_owned()));
+        windows.act(&self.rules, action, when.said, when.heard);
+        (windows.write(), windows.ends(&self.rules))
+    }
+
+    /// The windows that are open at `now`.
+    pub(crate) fn open(self, kept: Option<String>, now: Millis) -> Vec<Open> {
+        self.read(kept).open(&self.rules, now)
+    }
+
     /// As [`Known::act`], where it is known what the windows are.
     pub(crate) async fn act_after(
         self,
@@ -146,13 +158,6 @@ impl Bridge {
     pub(crate) async fn estimate(&self, account: &str, openid: &str) -> Result<Estimate, Error> {
         let kept = self.kept_windows(account, openid).await?;
         Ok(self.known().estimate(kept, self.inner.clock.now()))
-    }
-
-    /// The windows of a customer that are open now.
-    pub(crate) async fn windows_left(&self, account: &str, openid: &str) -> Result<Vec<Open>, Error> {
-        let kept = self.kept_windows(account, openid).await?;
-        let known = self.known();
-        Ok(known.read(kept).open(&known.rules, self.inner.clock.now()))
     }
 
     async fn kept_windows(&self, account: &str, openid: &str) -> Result<Option<String>, Error> {

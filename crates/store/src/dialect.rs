@@ -17,6 +17,18 @@ pub(crate) const SPOOL_AS_IT_IS: Text = Text {
     postgres: "ALTER TABLE spool ALTER COLUMN arrivals SET STORAGE EXTERNAL",
 };
 
+macro_rules! head_columns {
+    () => {
+        "j.position, j.kind, j.subject, j.note, j.tries, j.since, j.trace, i.received_at, i.query, i.body"
+    };
+}
+
+macro_rules! head_tables {
+    () => {
+        "job j ON j.lane = l.id AND j.position = l.head LEFT JOIN inbox i ON i.id = j.subject AND j.kind IN ('push', 'webhook')"
+    };
+}
+
 /// Takes lanes that are ready, past those that another node is taking at this moment: first those of one direction, then
 /// the others. Each direction is a range of the index of its own, so that neither costs more for what waits in the other.
 /// $1 holder, $2 lease in ms, $3 how many, $4 the direction that goes first, $5 the other.
@@ -28,13 +40,20 @@ pub(crate) const CLAIM: Text = Text {
                SELECT id FROM (SELECT id FROM lane WHERE direction = $5 AND ready_at <= (SELECT now FROM clock) ORDER BY ready_at LIMIT $3) \
              ) LIMIT $3) \
              RETURNING id, account, openid, direction, epoch",
-    postgres: "UPDATE lane SET holder = $1, epoch = epoch + 1, ready_at = (SELECT now FROM clock) + $2 \
-               WHERE id = ANY (( \
-                 ARRAY(SELECT id FROM lane WHERE direction = $4 AND ready_at <= (SELECT now FROM clock) ORDER BY ready_at LIMIT $3 \
-                   FOR UPDATE SKIP LOCKED) || \
-                 ARRAY(SELECT id FROM lane WHERE direction = $5 AND ready_at <= (SELECT now FROM clock) ORDER BY ready_at LIMIT $3 \
-                   FOR UPDATE SKIP LOCKED))[1:$3::int]) \
-               RETURNING id, account, openid, direction, epoch",
+    // With the jobs at their heads (see HEADS): one way to the server and back less.
+    postgres: concat!(
+        "WITH claimed AS (UPDATE lane SET holder = $1, epoch = epoch + 1, ready_at = (SELECT now FROM clock) + $2 \
+           WHERE id = ANY (( \
+             ARRAY(SELECT id FROM lane WHERE direction = $4 AND ready_at <= (SELECT now FROM clock) ORDER BY ready_at LIMIT $3 \
+               FOR UPDATE SKIP LOCKED) || \
+             ARRAY(SELECT id FROM lane WHERE direction = $5 AND ready_at <= (SELECT now FROM clock) ORDER BY ready_at LIMIT $3 \
+               FOR UPDATE SKIP LOCKED))[1:$3::int]) \
+           RETURNING id, account, openid, direction, epoch, head) \
+         SELECT l.id, l.account, l.openid, l.direction, l.epoch, ",
+        head_columns!(),
+        " FROM claimed l LEFT JOIN ",
+        head_tables!()
+    ),
 };
 
 macro_rules! fence {
@@ -50,17 +69,18 @@ macro_rules! fence {
 /// transaction ends.
 pub(crate) const FENCE: Text = Text { sqlite: fence!(), postgres: fence!(locked) };
 
-/// Inside the fence ($1, $2), turns the job at position $3 into one of kind $4 about $5.
+/// Inside the fence ($1, $2), turns the job at position $3 into one of kind $4 about $5, if it is still about $6: an
+/// earlier try may have been kept although nobody said so.
 pub(crate) const BECOME_JOB: Text = Text {
     sqlite: concat!(
-        "UPDATE job SET kind = $4, subject = $5, tries = 0 WHERE lane = $1 AND position = $3 AND EXISTS (",
+        "UPDATE job SET kind = $4, subject = $5, tries = 0 WHERE lane = $1 AND position = $3 AND subject = $6 AND EXISTS (",
         fence!(),
         ")"
     ),
     postgres: concat!(
         "WITH fence AS (",
         fence!(locked),
-        ") UPDATE job SET kind = $4, subject = $5, tries = 0 FROM fence WHERE lane = $1 AND position = $3"
+        ") UPDATE job SET kind = $4, subject = $5, tries = 0 FROM fence WHERE lane = $1 AND position = $3 AND subject = $6"
     ),
 };
 
@@ -86,15 +106,6 @@ pub(crate) const FINISH: Text = Text {
     ),
 };
 
-/// PostgreSQL's way of beginning an attempt in one statement: $1 lane, $2 epoch, $3 attempt, $4 delivery, $5 now.
-pub(crate) const BEGIN_ATTEMPT: &str = concat!(
-    "WITH fence AS (",
-    fence!(locked),
-    "), part AS (UPDATE delivery SET state = 'sending', tries = tries + 1, first_try_at = COALESCE(first_try_at, $5), \
-       changed_at = $5 WHERE id = $4 AND EXISTS (SELECT 1 FROM fence)) \
-     INSERT INTO attempt (id, delivery, epoch, started_at, account) SELECT $3, $4, $2, $5, account FROM fence"
-);
-
 /// PostgreSQL's way of ending one in one statement: $1 delivery, $2 now, $3 state, $4 detail, $5 reason, $6 IM's key.
 pub(crate) const END_ATTEMPT: &str = "WITH tried AS (UPDATE attempt SET ended_at = $2, outcome = $3, detail = $4 \
        WHERE delivery = $1 AND ended_at IS NULL) \
@@ -114,19 +125,134 @@ macro_rules! loads {
 pub(crate) const LOADS: Text =
     Text { sqlite: loads!("json_each($2) AS a"), postgres: loads!("UNNEST($2::text[]) AS a (value)") };
 
-macro_rules! heads {
-    ($of:literal) => {
+/// The jobs at the heads of these lanes, with the webhooks that they are about: lane, and what [`HEAD`] gives.
+pub(crate) const HEADS: &str = concat!(
+    "SELECT l.id, ",
+    head_columns!(),
+    " FROM lane l JOIN ",
+    head_tables!(),
+    " WHERE l.id IN (SELECT value FROM json_each($1))"
+);
+
+/// The job at the head of lane $1 alike.
+pub(crate) const HEAD: &str =
+    concat!("SELECT ", head_columns!(), " FROM lane l JOIN ", head_tables!(), " WHERE l.id = $1");
+
+macro_rules! standing {
+    ($n:literal, $from:literal, $conversation:literal) => {
         concat!(
-            "SELECT j.lane, j.position, j.kind, j.subject, j.note, j.tries, j.since, j.trace \
-             FROM lane l JOIN job j ON j.lane = l.id AND j.position = l.head WHERE l.id ",
-            $of
+            "SELECT ", $n, ", c.msg_seq, c.last_act, c.windows, v.agent, v.waiting_since, g.user_id, g.state, \
+               (SELECT m.delivery FROM mailbox m WHERE m.account = c.account AND m.openid = c.openid AND m.slot IS NULL LIMIT 1), \
+               (SELECT value FROM meta WHERE key = 'restored_at') \
+             FROM ", $from, " \
+             LEFT JOIN conversation v ON v.id = ", $conversation, " \
+             LEFT JOIN ghost g ON g.account = c.account AND g.openid = c.openid AND g.generation = c.generation \
+               AND g.state <> 'retired'"
         )
     };
 }
 
-/// The jobs at the heads of these lanes.
-pub(crate) const HEADS: Text =
-    Text { sqlite: heads!("IN (SELECT value FROM json_each($1))"), postgres: heads!("= ANY ($1::text[])") };
+/// What a customer's message meets. SQLite: $1 account, $2 openid, $3 conversation, $4 a number that comes back.
+/// PostgreSQL: columns of them, without the number: it is the row's.
+pub(crate) const STANDING: Text = Text {
+    sqlite: concat!(
+        standing!("$4", "customer c", "$3"),
+        " WHERE c.account = $1 AND c.openid = $2"
+    ),
+    postgres: standing!(
+        "new.n",
+        "UNNEST($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS new (a, o, v, n) \
+         JOIN customer c ON c.account = new.a AND c.openid = new.o",
+        "new.v"
+    ),
+};
+
+/// PostgreSQL's way of locking customers in the order of the rows: account, openid.
+pub(crate) const LOCK_CUSTOMERS: &str = "SELECT c.msg_seq FROM UNNEST($1::text[], $2::text[]) WITH ORDINALITY AS new (a, o, n) \
+     JOIN customer c ON c.account = new.a AND c.openid = new.o ORDER BY new.n FOR UPDATE OF c";
+
+/// PostgreSQL's way of the statements below for many: what is inside the fence of its lane, locked in the order of the rows,
+/// which have a `lane`, an `epoch` and a number `n`.
+macro_rules! fenced {
+    ($rows:literal) => {
+        concat!(
+            "WITH new AS (SELECT * FROM ", $rows, "), \
+             fence AS (SELECT new.*, l.account AS of FROM new JOIN lane l ON l.id = new.lane \
+               AND l.epoch = new.epoch AND l.holder IS NOT NULL ORDER BY new.n FOR UPDATE OF l), "
+        )
+    };
+}
+
+/// PostgreSQL's way of taking in messages: lane, epoch, position, webhook, account, openid, number, windows, their end,
+/// conversation, came at, message, kind, source's key, delivery, words, ghost, agent; then now. Gives the lanes of those taken.
+pub(crate) const TAKE_IN: &str = concat!(
+    fenced!(
+        "UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], \
+           $9::bigint[], $10::text[], $11::bigint[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], \
+           $17::text[], $18::text[]) WITH ORDINALITY AS new (lane, epoch, position, inbox, account, openid, msg_seq, windows, \
+           until, conversation, at, message, kind, source_key, delivery, body, ghost, agent, n)"
+    ),
+    "turned AS (UPDATE job SET kind = 'relay', subject = fence.message, tries = 0 FROM fence \
+       WHERE job.lane = fence.lane AND job.position = fence.position AND job.subject = fence.inbox RETURNING fence.*), \
+     numbered AS (UPDATE customer SET msg_seq = turned.msg_seq, windows = turned.windows, window_until = turned.until FROM turned \
+       WHERE customer.account = turned.account AND customer.openid = turned.openid), \
+     waits AS (UPDATE conversation SET waiting_since = turned.at FROM turned \
+       WHERE conversation.id = turned.conversation AND waiting_since IS NULL), \
+     kept AS (INSERT INTO message (id, account, openid, direction, kind, conversation, source_key, inbox, created_at) \
+       SELECT message, account, openid, 'in', kind, conversation, source_key, inbox, at FROM turned), \
+     part AS (INSERT INTO delivery (id, message, part, state, body, sender, recipient, msg_seq, tries, changed_at) \
+       SELECT delivery, message, 0, 'waiting', body, ghost, agent, msg_seq, 0, $19 FROM turned) \
+     SELECT lane FROM turned"
+);
+
+/// PostgreSQL's way of beginning attempts: lane, epoch, attempt, delivery, now. Gives the attempts that may go on.
+pub(crate) const BEGIN_ATTEMPTS: &str = concat!(
+    fenced!(
+        "UNNEST($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[]) WITH ORDINALITY AS new (lane, epoch, attempt, \
+           delivery, at, n)"
+    ),
+    "part AS (UPDATE delivery SET state = 'sending', tries = tries + 1, first_try_at = COALESCE(first_try_at, fence.at), \
+       changed_at = fence.at FROM fence WHERE delivery.id = fence.delivery) \
+     INSERT INTO attempt (id, delivery, epoch, started_at, account) SELECT attempt, delivery, epoch, at, of FROM fence RETURNING id"
+);
+
+/// SQLite's way of beginning one inside the fence ($1, $2): $3 attempt, $4 delivery, $5 now.
+pub(crate) const BEGIN_ONE: &str = concat!(
+    "INSERT INTO attempt (id, delivery, epoch, started_at, account) SELECT $3, $4, $2, $5, account FROM (",
+    fence!(),
+    ")"
+);
+
+/// PostgreSQL's way of ending the last parts of messages as sent: lane, epoch, position, tries, delivery, its state, detail,
+/// IM's key, now. Gives the lanes of those that ended so, with the jobs that are left there.
+pub(crate) const DELIVERED: &str = concat!(
+    fenced!(
+        "UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[]) \
+           WITH ORDINALITY AS new (lane, epoch, position, tries, delivery, was, detail, msg_key, at, n)"
+    ),
+    "done AS (UPDATE delivery d SET state = 'sent', reason = NULL, msg_key = COALESCE(fence.msg_key, d.msg_key), \
+         changed_at = fence.at \
+       FROM fence JOIN job j ON j.lane = fence.lane AND j.position = fence.position AND j.tries = fence.tries \
+       WHERE d.id = fence.delivery AND d.state = fence.was AND NOT EXISTS ( \
+         SELECT 1 FROM delivery o WHERE o.message = d.message AND o.id <> d.id AND o.state <> 'sent') RETURNING fence.*), \
+     tried AS (UPDATE attempt SET ended_at = done.at, outcome = 'sent', detail = done.detail FROM done \
+       WHERE attempt.delivery = done.delivery AND ended_at IS NULL), \
+     gone AS (DELETE FROM job USING done WHERE job.lane = done.lane AND job.position = done.position) \
+     UPDATE lane SET head = done.position + 1, \
+       holder = CASE WHEN done.position + 1 < tail THEN holder ELSE NULL END, \
+       ready_at = CASE WHEN done.position + 1 < tail THEN ready_at ELSE NULL END \
+     FROM done WHERE lane.id = done.lane RETURNING lane.id, tail - head"
+);
+
+/// SQLite's way of ending one of them inside the fence ($1, $2): $3 position, $4 tries, $5 delivery, $6 its state, $7 IM's key,
+/// $8 now.
+pub(crate) const SENT_ONE: &str = concat!(
+    "UPDATE delivery SET state = 'sent', reason = NULL, msg_key = COALESCE($7, msg_key), changed_at = $8 \
+     WHERE id = $5 AND state = $6 AND EXISTS (",
+    fence!(),
+    ") AND EXISTS (SELECT 1 FROM job WHERE lane = $1 AND position = $3 AND tries = $4) AND NOT EXISTS ( \
+       SELECT 1 FROM delivery o WHERE o.message = delivery.message AND o.id <> $5 AND o.state <> 'sent')"
+);
 
 macro_rules! wake_lanes {
     ($of:literal) => {
@@ -146,9 +272,9 @@ pub(crate) const WAKE_LANES: Text = Text {
 };
 
 macro_rules! draw {
-    ($most:literal, $least:literal) => {
+    ($most:literal, $least:literal, $from:literal) => {
         concat!(
-            "INSERT INTO bucket (name, paid_until, drawn, level) VALUES ($1, (SELECT now FROM clock) * 1000, 0, 0) \
+            "INSERT INTO bucket (name, paid_until, drawn, level) SELECT $1, (SELECT now FROM clock) * 1000, 0, 0 ", $from, " \
              ON CONFLICT (name) DO UPDATE SET \
                level = excluded.paid_until - ", $most, "(bucket.paid_until, excluded.paid_until - $3), \
                drawn = ", draw!(@calls $most, $least), ", \
@@ -168,7 +294,12 @@ macro_rules! draw {
 
 /// Draws calls from a bucket. $1 name, $2 cost, $3 depth, $4 reserve, $5 credit (all in µs), $6 calls that are waited for, $7
 /// calls that may be wanted soon. The moment that is tried to be inserted is now.
-pub(crate) const DRAW: Text = Text { sqlite: draw!("MAX", "MIN"), postgres: draw!("GREATEST", "LEAST") };
+///
+/// PostgreSQL does not sync it: what a crash forgets are draws of the last moment, and a server takes longer to be back.
+pub(crate) const DRAW: Text = Text {
+    sqlite: draw!("MAX", "MIN", "WHERE true"),
+    postgres: draw!("GREATEST", "LEAST", "FROM (SELECT set_config('synchronous_commit', 'off', true)) AS unsynced"),
+};
 
 // The statements of the ingest batch: ROWS stands for the rows on SQLite (see `with_rows`), and there is one array per column on
 // PostgreSQL.

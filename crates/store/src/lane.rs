@@ -11,7 +11,9 @@
 //! their ids (`in` before `out`), as `ingest.rs` does; otherwise two of them may wait for each other.
 
 use crate::dialect;
+use crate::inbox::InboxRow;
 use crate::open::Store;
+use crate::relaying::Due;
 use crate::sql::{Conn, Error, Tx, column, execute, json_rows, many, row, rows};
 use crate::sqlite;
 use desk::{Direction, Millis};
@@ -80,14 +82,83 @@ pub struct Job {
     pub since: Millis,
     /// The trace that its spans belong to, as a W3C `traceparent`.
     pub trace: Option<String>,
+    /// What it is about, if that was read with it.
+    pub along: Along,
 }
 
-type JobRow = (i64, String, String, Option<String>, i64, i64, Option<String>);
+/// What was read along with a job, so that nobody has to look it up.
+#[derive(Debug, Clone, Default)]
+pub enum Along {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The webhook that it is about.
+    Webhook(Box<InboxRow>),
+    /// The delivery that is due.
+    Delivery(Box<Due>),
+}
 
-impl From<JobRow> for Job {
-    fn from((position, kind, subject, note, tries, since, trace): JobRow) -> Self {
-        Job { position, kind, subject, note, tries, since, trace }
+/// What `dialect::HEAD` gives.
+type HeadRow = (
+    i64,
+    String,
+    String,
+    Option<String>,
+    i64,
+    i64,
+    Option<String>,
+    Option<Millis>,
+    Option<String>,
+    Option<Vec<u8>>,
+);
+
+impl Job {
+    /// The head of a lane of this account.
+    fn head_of(account: &str, row: HeadRow) -> Job {
+        let (position, kind, subject, note, tries, since, trace, received_at, query, body) = row;
+        let along = match (received_at, body) {
+            (Some(received_at), Some(body)) => {
+                let (account, kind) = (account.to_owned(), kind.clone());
+                Along::Webhook(Box::new(InboxRow { account, kind, received_at, query, body }))
+            }
+            _ => Along::Nothing,
+        };
+        Job { position, kind, subject, note, tries, since, trace, along }
     }
+}
+
+/// A lane that was claimed.
+type ClaimedRow = (String, String, String, String, i64);
+
+/// The same with its head, if it was found with it.
+type WithHead = (
+    String,
+    String,
+    String,
+    String,
+    i64,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+    Option<Millis>,
+    Option<String>,
+    Option<Vec<u8>>,
+);
+
+fn part(row: WithHead) -> (ClaimedRow, Option<HeadRow>) {
+    let (id, account, openid, direction, epoch, position, kind, subject, note, tries, since, trace, at, query, body) =
+        row;
+    let head = match (position, kind, subject, tries, since) {
+        (Some(position), Some(kind), Some(subject), Some(tries), Some(since)) => {
+            Some((position, kind, subject, note, tries, since, trace, at, query, body))
+        }
+        _ => None,
+    };
+    ((id, account, openid, direction, epoch), head)
 }
 
 /// How much is waiting.
@@ -119,32 +190,21 @@ impl Store {
         let unfenced = crate::faults::sabotaged("no-fence");
         let deadline = Instant::now() + if unfenced { lease * 1_000 } else { lease * 4 / 5 };
         let (holder, lease) = (holder.to_owned(), lease.as_millis() as i64);
-        type Row = (String, String, String, String, i64);
-        let (claimed, mut heads): (Vec<Row>, HashMap<String, Job>) = self
+        let claimed = self
             .write_at_once(move |tx| {
                 Box::pin(async move {
-                    let claimed = rows!(
-                        tx,
-                        Row,
-                        dialect::CLAIM,
-                        holder.as_str(),
-                        lease,
-                        most,
-                        first.as_str(),
-                        then.as_str()
-                    )?;
+                    let claimed = tx.claim(&holder, lease, most, first, then).await?;
                     if unfenced {
                         execute!(tx, "UPDATE lane SET epoch = 0")?;
                     }
-                    let heads = tx.heads(claimed.iter().map(|(id, ..)| id.as_str()).collect()).await?;
-                    Ok((claimed, heads))
+                    Ok(claimed)
                 })
             })
             .await?;
-        let lane = |(id, account, openid, direction, epoch): Row| {
+        let lane = |((id, account, openid, direction, epoch), head): (ClaimedRow, Option<HeadRow>)| {
             let direction = if direction == "in" { Direction::In } else { Direction::Out };
-            let (epoch, head) = (if unfenced { 0 } else { epoch }, heads.remove(&id));
-            Lane { id, account, openid, direction, epoch, deadline, head }
+            let head = head.map(|head| Job::head_of(&account, head));
+            Lane { id, account, openid, direction, epoch: if unfenced { 0 } else { epoch }, deadline, head }
         };
         Ok(claimed.into_iter().map(lane).collect())
     }
@@ -191,16 +251,11 @@ impl Store {
 
     /// The job at the head of a lane.
     pub async fn next_job(&self, lane: &Lane) -> Result<Option<Job>, Error> {
-        let id = lane.id.clone();
+        let (id, account) = (lane.id.clone(), lane.account.clone());
         self.look_up(move |tx| {
             Box::pin(async move {
-                let row = row!(
-                    tx,
-                    JobRow,
-                    "SELECT position, kind, subject, note, tries, since, trace FROM job WHERE lane = $1 ORDER BY position LIMIT 1",
-                    id.as_str()
-                )?;
-                Ok(row.map(Job::from))
+                let row = row!(tx, HeadRow, dialect::HEAD, id.as_str())?;
+                Ok(row.map(|row| Job::head_of(&account, row)))
             })
         })
         .await
@@ -227,24 +282,49 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// The jobs at the heads of these lanes.
-    async fn heads(&mut self, lanes: Vec<&str>) -> Result<HashMap<String, Job>, Error> {
-        type Row = (String, i64, String, String, Option<String>, i64, i64, Option<String>);
-        if lanes.is_empty() {
-            return Ok(HashMap::new());
+    /// Claims lanes; gives them with their heads, where those are found at once.
+    async fn claim(
+        &mut self,
+        holder: &str,
+        lease: i64,
+        most: i64,
+        first: Direction,
+        then: Direction,
+    ) -> Result<Vec<(ClaimedRow, Option<HeadRow>)>, Error> {
+        let (first, then) = (first.as_str(), then.as_str());
+        if let Conn::Postgres(_) = self.conn {
+            let claimed = rows!(self, WithHead, dialect::CLAIM, holder, lease, most, first, then)?;
+            return Ok(claimed.into_iter().map(part).collect());
         }
-        let found: Vec<Row> = match &mut self.conn {
-            Conn::Sqlite(conn) => {
-                sqlite::query(dialect::HEADS.sqlite).bind(json_rows(lanes.iter())).rows(conn)?
-            }
-            Conn::Postgres(conn) => {
-                sqlx::query_as(dialect::HEADS.postgres).bind(lanes).fetch_all(&mut **conn).await?
-            }
+        let claimed = rows!(self, ClaimedRow, dialect::CLAIM, holder, lease, most, first, then)?;
+        let mut heads = self.heads(claimed.iter().map(|(id, ..)| id.as_str())).await?;
+        let with_head = |lane: ClaimedRow| {
+            let head = heads.remove(&lane.0);
+            (lane, head)
         };
-        let job = |(lane, position, kind, subject, note, tries, since, trace)| {
-            (lane, Job::from((position, kind, subject, note, tries, since, trace)))
-        };
-        Ok(found.into_iter().map(job).collect())
+        Ok(claimed.into_iter().map(with_head).collect())
+    }
+
+    async fn heads<'a>(
+        &mut self,
+        lanes: impl Iterator<Item = &'a str>,
+    ) -> Result<HashMap<String, HeadRow>, Error> {
+        type Row = (
+            String,
+            i64,
+            String,
+            String,
+            Option<String>,
+            i64,
+            i64,
+            Option<String>,
+            Option<Millis>,
+            Option<String>,
+            Option<Vec<u8>>,
+        );
+        let found = rows!(self, Row, dialect::HEADS, json_rows(lanes))?;
+        let head = |(lane, a, b, c, d, e, f, g, h, i, j): Row| (lane, (a, b, c, d, e, f, g, h, i, j));
+        Ok(found.into_iter().map(head).collect())
     }
 
     /// Puts jobs on their lanes, behind what is there, and makes idle lanes ready.
@@ -340,13 +420,18 @@ impl Tx<'_> {
 
     /// Removes the finished head; tells whether there is more, otherwise the lane is released.
     pub async fn finish(&mut self, lane: &Lane, job: &Job) -> Result<bool, Error> {
+        Ok(self.finish_counting(lane, job).await? > 0)
+    }
+
+    /// The same; tells how much more.
+    pub(crate) async fn finish_counting(&mut self, lane: &Lane, job: &Job) -> Result<i64, Error> {
         let (id, after) = (lane.id.as_str(), job.position + 1);
         let left = row!(self, (i64,), dialect::FINISH, id, lane.epoch, after)?;
         held(u64::from(left.is_some()))?;
         if let Conn::Sqlite(_) = self.conn {
             execute!(self, "DELETE FROM job WHERE lane = $1 AND position = $2", id, job.position)?;
         }
-        Ok(left.is_some_and(|(left,)| left > 0))
+        Ok(left.map_or(0, |(left,)| left))
     }
 
     /// Turns the head into the next job of the same chain, at the same position.
@@ -357,7 +442,17 @@ impl Tx<'_> {
         kind: &'static str,
         subject: &str,
     ) -> Result<(), Error> {
-        held(execute!(self, dialect::BECOME_JOB, lane.id.as_str(), lane.epoch, job.position, kind, subject)?)
+        let was = job.subject.as_str();
+        held(execute!(
+            self,
+            dialect::BECOME_JOB,
+            lane.id.as_str(),
+            lane.epoch,
+            job.position,
+            kind,
+            subject,
+            was
+        )?)
     }
 
     /// Keeps a word with the head.

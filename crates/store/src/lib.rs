@@ -1,6 +1,7 @@
 //! SQL and nothing else: one concrete [`Store`] on SQLite or PostgreSQL.
 //!
 //! Start with `ingest.rs`, `batch.rs` and `spool.rs` (webhooks become durable) and `lane.rs` (work is claimed, fenced and released).
+//! `relaying.rs` has the three commits of a message on its way, `group.rs` lets many of them go together.
 //! `customer.rs`, `ghost.rs`, `conversation.rs`, `message.rs`, `mailbox.rs`, `slot.rs`, `token.rs`, `bucket.rs`
 //! and `pause.rs` are one table family each.
 //! `sql.rs` joins the two drivers, `sqlite.rs` is one of them, `dialect.rs` holds every place where the engines differ,
@@ -14,6 +15,7 @@ mod dialect;
 mod erase;
 pub mod faults;
 mod ghost;
+mod group;
 mod import;
 mod inbox;
 mod ingest;
@@ -30,6 +32,7 @@ mod pause;
 mod purge;
 mod recall;
 mod reconcile;
+mod relaying;
 mod replay;
 mod slot;
 mod spool;
@@ -53,7 +56,7 @@ pub use import::{ImportState, Planned, Round};
 pub use inbox::{InboxRow, Source};
 pub use ingest::{Arrival, Effect, Ingested, Novelty, Work};
 pub use inspect::{Inspection, Trouble, inspect};
-pub use lane::{Backlog, Job, Lane, NewJob, lane_id};
+pub use lane::{Along, Backlog, Job, Lane, NewJob, lane_id};
 pub use mailbox::{Parked, ParkedMessage};
 pub use media::{MediaFile, MediaRow, MediaState, WechatMedia};
 pub use message::{Delivery, Message, NewMessage, Outcome};
@@ -62,6 +65,7 @@ pub use operator::{DROPPED, EndedMessage, OpenJob};
 pub use pause::Pause;
 pub use purge::{Mark, Swept};
 pub use reconcile::{Chat, Said, Since};
+pub use relaying::{AfterMessage, Delivered, Due, PlainMessage};
 pub use replay::Replayed;
 pub use slot::{ATTEMPTS, DueSlot, Slot};
 pub use sql::{Error, Failure, Tx};

@@ -5,8 +5,7 @@
 //! a call may have been under way.
 
 use crate::dialect;
-use crate::lane::{self, Job, Lane};
-use crate::open::Store;
+use crate::lane::{Job, Lane};
 use crate::reconcile::Said;
 use crate::sql::{Conn, Error, Tx, execute, row, rows};
 use crate::{AttemptId, DeliveryId, MessageId};
@@ -88,24 +87,6 @@ pub struct Outcome<'a> {
     pub detail: &'a str,
     /// The key that IM gave.
     pub msg_key: Option<&'a str>,
-}
-
-impl Store {
-    /// Opens an attempt, if the lane is still held: when this returns, the call may be under way.
-    ///
-    /// # Errors
-    /// [`Error::LeaseLost`] if somebody else has the lane now.
-    pub async fn begin_attempt(
-        &self,
-        lane: &Lane,
-        id: AttemptId,
-        delivery: &str,
-        now: Millis,
-    ) -> Result<(), Error> {
-        let (lane, delivery) = (lane.clone(), delivery.to_owned());
-        self.write_at_once(move |tx| Box::pin(async move { tx.begin_held(&lane, &id, &delivery, now).await }))
-            .await
-    }
 }
 
 impl Tx<'_> {
@@ -231,6 +212,11 @@ impl Tx<'_> {
             epoch,
             now
         )?;
+        self.sending(delivery, now).await
+    }
+
+    /// The delivery's side of it.
+    pub(crate) async fn sending(&mut self, delivery: &str, now: Millis) -> Result<(), Error> {
         execute!(
             self,
             "UPDATE delivery SET state = 'sending', tries = tries + 1, first_try_at = COALESCE(first_try_at, $2), \
@@ -239,29 +225,6 @@ impl Tx<'_> {
             now
         )?;
         Ok(())
-    }
-
-    /// The same inside the lane's fence.
-    async fn begin_held(
-        &mut self,
-        lane: &Lane,
-        id: &AttemptId,
-        delivery: &str,
-        now: Millis,
-    ) -> Result<(), Error> {
-        if let Conn::Postgres(conn) = &mut self.conn {
-            let begun = sqlx::query(dialect::BEGIN_ATTEMPT)
-                .bind(&lane.id)
-                .bind(lane.epoch)
-                .bind(id.as_str())
-                .bind(delivery)
-                .bind(now)
-                .execute(&mut **conn)
-                .await?;
-            return lane::held(begun.rows_affected());
-        }
-        self.fence(lane).await?;
-        self.begin_attempt(id, delivery, lane.epoch, now).await
     }
 
     /// When the delivery's open attempt began; `None` if no call is under way.
@@ -293,14 +256,7 @@ impl Tx<'_> {
             ended.execute(&mut **conn).await?;
             return Ok(());
         }
-        execute!(
-            self,
-            "UPDATE attempt SET ended_at = $2, outcome = $3, detail = $4 WHERE delivery = $1 AND ended_at IS NULL",
-            delivery,
-            now,
-            outcome.state.as_str(),
-            outcome.detail
-        )?;
+        self.close_attempts(delivery, outcome.state, outcome.detail, now).await?;
         execute!(
             self,
             "UPDATE delivery SET state = $2, reason = $3, msg_key = COALESCE($4, msg_key), changed_at = $5 WHERE id = $1",
@@ -309,6 +265,25 @@ impl Tx<'_> {
             outcome.reason.map(Reason::as_str),
             outcome.msg_key,
             now
+        )?;
+        Ok(())
+    }
+
+    /// The attempts' side of it.
+    pub(crate) async fn close_attempts(
+        &mut self,
+        delivery: &str,
+        state: DeliveryState,
+        detail: &str,
+        now: Millis,
+    ) -> Result<(), Error> {
+        execute!(
+            self,
+            "UPDATE attempt SET ended_at = $2, outcome = $3, detail = $4 WHERE delivery = $1 AND ended_at IS NULL",
+            delivery,
+            now,
+            state.as_str(),
+            detail
         )?;
         Ok(())
     }

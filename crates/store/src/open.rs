@@ -3,6 +3,7 @@
 use crate::ingest::{Arrival, Ingested, Ingestion};
 use crate::lent;
 use crate::migrate;
+use crate::relaying::Relaying;
 use crate::spool::Spool;
 use crate::sql::{Conn, Error, Tx};
 use crate::sqlite::{Readers, Sqlite};
@@ -58,6 +59,7 @@ impl Default for Options {
 pub struct Store {
     pub(crate) pool: Pool,
     ingestion: Ingestion,
+    pub(crate) relaying: Relaying,
     id: Arc<str>,
     /// The highest count of its beats that this process has seen.
     pub(crate) beats: Arc<AtomicI64>,
@@ -121,7 +123,8 @@ impl Store {
             })
             .await?;
         let ingestion = Ingestion::start(pool.clone(), &options, writers, spooled);
-        Ok(Store { pool, ingestion, id: id.into(), beats: Arc::default(), _lock: lock })
+        let relaying = Relaying::start(&pool);
+        Ok(Store { pool, ingestion, relaying, id: id.into(), beats: Arc::default(), _lock: lock })
     }
 
     /// Runs `work` in one transaction, and answers when it is durable. An error of `work` rolls it back.

@@ -4,7 +4,7 @@
 //! everybody's reach, in its own transaction: only a lane that nobody holds (or whose holder is dead) is touched, and
 //! its epoch goes up, so that a holder who only stood still finds its results refused.
 
-use crate::lane::{Job, NewJob};
+use crate::lane::{Along, Job, NewJob};
 use crate::sql::{Error, Tx, execute, row, rows};
 use desk::{Direction, Millis, Reason};
 
@@ -43,7 +43,7 @@ pub struct EndedMessage {
 type Row = (String, String, String, String, i64, String, String, Option<String>, i64, i64);
 
 fn open_job((lane, account, openid, direction, position, kind, subject, note, tries, since): Row) -> OpenJob {
-    let job = Job { position, kind, subject, note, tries, since, trace: None };
+    let job = Job { position, kind, subject, note, tries, since, trace: None, along: Along::Nothing };
     OpenJob { lane, account, openid, direction: way(&direction), job }
 }
 

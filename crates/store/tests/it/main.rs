@@ -20,6 +20,7 @@ mod pauses;
 mod poison;
 mod positions;
 mod purge;
+mod relaying;
 mod spool;
 mod tokens;
 mod writes;

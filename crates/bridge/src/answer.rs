@@ -40,11 +40,7 @@ impl Bridge {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
             return self.put_off(held, &job, NOT_SERVED).await;
         };
-        let message = job.subject.clone();
-        let known = self.inner.store.look_up(move |tx| {
-            Box::pin(async move { Ok((tx.deliveries(&message).await?, tx.restored_at().await?)) })
-        });
-        let (parts, restored_at) = known.await?;
+        let parts = self.parts(&job).await?;
         // An agent's links may be good for a short time: all files of the message come first.
         if let Some((part, media)) = parts.iter().find_map(|part| Some((part, wanted(part)?))) {
             return self.fetch_for_wechat(held, job, &account, part, media).await;
@@ -53,10 +49,6 @@ impl Bridge {
             return self.finish(held, &job).await;
         };
         match delivery.state {
-            // It waited in a backup that was restored since; it may have gone out after the backup was made.
-            DeliveryState::Waiting if delivery.changed_at < restored_at => {
-                self.conclude(held, job, &account, &delivery, Next::Unsure, "restored").await
-            }
             DeliveryState::Waiting => self.send_answer(held, job, &account, &delivery, cost).await,
             // A part that could not go out from the start: it is its turn now, and the agent is told.
             DeliveryState::Failed => {
@@ -114,17 +106,20 @@ impl Bridge {
         delivery: &Delivery,
         cost: u32,
     ) -> Result<Step, Error> {
-        let (id, openid) = (account.id.clone(), held.lane.openid.clone());
         let (message, app) = (job.subject.clone(), self.inner.im.sdk_app_id());
         let standing = self.inner.store.look_up(move |tx| {
             Box::pin(async move {
-                let customer = tx.customer(&id, &openid).await?;
-                let recalled = recall::is_recalled(tx, app, &message).await?;
-                Ok((customer, recalled, tx.has_parked(&id, &openid).await?))
+                let Some(standing) = tx.answer_standing(&message).await? else { return Ok(None) };
+                let recalled = recall::is_recalled(tx, app, &standing.keys).await?;
+                Ok(Some((standing, recalled)))
             })
         });
-        let (customer, recalled, older) = standing.await?;
-        if customer.is_some_and(|customer| !customer.subscribed) {
+        let (standing, recalled) = standing.await?.ok_or(Error::Unknown("message"))?;
+        if delivery.changed_at < standing.restored_at {
+            // It waited in a backup that was restored since; it may have gone out after the backup was made.
+            return self.conclude(held, job, account, delivery, Next::Unsure, "restored").await;
+        }
+        if standing.unsubscribed {
             return self
                 .conclude(held, job, account, delivery, Next::Failed(Reason::Unsubscribed), "unfollowed")
                 .await;
@@ -141,7 +136,7 @@ impl Bridge {
             let next = Next::Failed(Reason::Unreachable);
             return self.conclude(held, job, account, delivery, next, "out of patience").await;
         }
-        if let Some(why) = self.must_wait(&job, account, older).await? {
+        if let Some(why) = self.must_wait(&job, account, standing.older).await? {
             return self.park(held, job, account, delivery, why).await;
         }
         // What rested for longer than its patience is tried once more when the rest is over.

@@ -179,11 +179,10 @@ impl Desk {
         &self,
         tx: &mut Tx<'_>,
         openid: &str,
-        conversation: &str,
+        (conversation, owner): (&str, Option<String>),
         agent: &str,
         excerpt: &str,
     ) -> Result<(), Error> {
-        let owner = tx.conversation_agent(conversation).await?;
         let Some(owner) = owner.filter(|owner| owner != agent && self.roster.serves(owner)) else {
             return Ok(());
         };

@@ -2,7 +2,9 @@
 
 use crate::act::{opened_by, opened_by_message};
 use crate::assign::NOT_SERVED;
+use crate::breaker::Operation;
 use crate::convert::{self, Carried};
+use crate::relay::Ahead;
 use crate::window::When;
 use crate::worker::{Held, Step};
 use crate::{Account, Bridge, OnUnsubscribe, erase, mailbox, notice, passive, tend};
@@ -12,7 +14,7 @@ use desk::words::Notice;
 use desk::{Content, Direction, Millis, Reason};
 use std::sync::Arc;
 use store::{
-    Along, DeliveryId, Due, Error, GhostState, InboxRow, Job, MediaId, MessageId, NewMessage, PlainMessage, Tx,
+    Along, AttemptId, DeliveryId, Due, Error, GhostState, InboxRow, Job, MediaId, MessageId, NewMessage, PlainMessage, Tx,
     faults,
 };
 use wechat::{Event, Push, PushBody};
@@ -101,7 +103,7 @@ impl Bridge {
 
     async fn take_message(
         &self,
-        held: &Held,
+        held: &mut Held,
         job: Job,
         account: &Account,
         taken: Taken,
@@ -198,9 +200,12 @@ impl Bridge {
     }
 
     /// The short way of most messages, many of them in one commit; `None` if there is more to this one.
+    ///
+    /// Where nobody waits for IM, the attempt begins with it, and the leave to call is fetched meanwhile. (A customer who
+    /// turns out to be new lets that leave lapse; with a line before IM it would be missed, and is not fetched.)
     async fn take_plain(
         &self,
-        held: &Held,
+        held: &mut Held,
         job: &Job,
         account: &Account,
         taken: &Taken,
@@ -210,6 +215,11 @@ impl Bridge {
         let (Some(conversation), [(delivery, words)], None) = (&job.note, parts, &taken.carried) else {
             return Ok(None);
         };
+        let pass = match self.inner.im_rate.is_idle("sendmsg") {
+            true => self.may_call(Operation::im("sendmsg"), held, false, true).ok(),
+            false => None,
+        };
+        let attempt = pass.as_ref().map(|_| AttemptId::new(&self.inner.clock, &self.inner.entropy));
         let (known, action, when) = (self.known(), taken.action, taken.when);
         let plain = PlainMessage {
             lane: held.lane.clone(),
@@ -224,8 +234,18 @@ impl Bridge {
             now: self.inner.clock.now(),
             serving: self.desk(account).roster.serving(),
             windows: Arc::new(move |kept: &str| known.after(kept, action, when)),
+            attempt,
         };
-        self.inner.store.take_in(plain).await
+        let Some(pass) = pass else { return self.inner.store.take_in(plain).await };
+        faults::point("relay.before_attempt");
+        let turn = self.inner.im_rate.wait("sendmsg");
+        let (due, turn) =
+            held.renewing(self, async { tokio::join!(self.inner.store.take_in(plain), turn) }).await?;
+        let due = due?;
+        if due.as_ref().is_some_and(|due| due.begun) {
+            held.ahead = Some(Ahead { pass, turn: turn? });
+        }
+        Ok(due)
     }
 
     /// A tap on a link of ours asks for what waits; nobody wrote it, so the agent does not see it.

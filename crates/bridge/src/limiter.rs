@@ -109,12 +109,19 @@ impl Limiter {
         self.wait_as(api, Rank::Behind).await
     }
 
+    /// Whether nobody waits to call `api` for a message.
+    pub(crate) fn is_idle(&self, api: &'static str) -> bool {
+        self.line(api, Rank::Message).waiting.load(Ordering::Relaxed) == 0
+    }
+
+    fn line(&self, api: &'static str, rank: Rank) -> Arc<Line> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.entry((api, rank)).or_default().clone()
+    }
+
     async fn wait_as(&self, api: &'static str, rank: Rank) -> Result<Turn, Error> {
         let begun = Instant::now();
-        let line = {
-            let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-            lines.entry((api, rank)).or_default().clone()
-        };
+        let line = self.line(api, rank);
         let _waiting = Waiting::join(&line.waiting);
         let mut slice = line.slice.lock().await;
         let at = loop {

@@ -10,10 +10,14 @@ use desk::{DeliveryState, Reason};
 use im::{MsgWithDraw, Webhook};
 use store::{Error, Job, Tx};
 
-/// Whether the agent has recalled this message, in the app of this number.
-pub(crate) async fn is_recalled(tx: &mut Tx<'_>, sdk_app_id: u64, message: &str) -> Result<bool, Error> {
-    for (author, msg_key, ghost) in tx.message_keys(message).await? {
-        if tx.is_keyed(&key(sdk_app_id, &author, &ghost, &msg_key)).await? {
+/// Whether an agent took a message back that IM may have called by one of these keys.
+pub(crate) async fn is_recalled(
+    tx: &mut Tx<'_>,
+    sdk_app_id: u64,
+    keys: &[(String, String, String)],
+) -> Result<bool, Error> {
+    for (author, msg_key, ghost) in keys {
+        if tx.is_keyed(&key(sdk_app_id, author, ghost, msg_key)).await? {
             return Ok(true);
         }
     }

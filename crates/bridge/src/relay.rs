@@ -4,9 +4,10 @@
 //! looked up in IM's history before it is repeated, with the same MsgSeq and MsgRandom.
 
 use crate::assign::NOT_SERVED;
-use crate::breaker::Operation;
+use crate::breaker::{Operation, Pass, Refusal};
 use crate::convert::{Told, element, im_answers, im_outcome};
 use crate::ghosts::Imported;
+use crate::limiter::Turn;
 use crate::media::wanted;
 use crate::worker::{Held, Step};
 use crate::{Account, Bridge, trace};
@@ -21,6 +22,12 @@ use store::{
 /// How far IM's clock and ours may be apart, in seconds.
 const HISTORY_GRACE_S: i64 = 60;
 
+/// Leave to make a call whose attempt has begun.
+pub(crate) struct Ahead {
+    pub(crate) pass: Pass,
+    pub(crate) turn: Turn,
+}
+
 impl Bridge {
     pub(crate) async fn relay(&self, held: &mut Held, mut job: Job) -> Result<Step, Error> {
         let Some(account) = self.inner.accounts.get(&held.lane.account).cloned() else {
@@ -30,9 +37,12 @@ impl Bridge {
             Along::Delivery(due) => Some(*due),
             _ => self.due(held, &job).await?,
         };
-        let Some(Due { delivery, ghost, restored_at, windows }) = due else {
+        let Some(Due { delivery, ghost, restored_at, windows, .. }) = due else {
             return self.finish(held, &job).await;
         };
+        if let Some(ahead) = held.ahead.take() {
+            return self.send(held, job, &account, &delivery, windows, Some(ahead)).await;
+        }
         if let Some(media) = wanted(&delivery) {
             return self.fetch_for_agent(held, job, &account, &delivery, media).await;
         }
@@ -52,7 +62,7 @@ impl Bridge {
                 self.check(held, job, &account, &delivery, windows).await
             }
             _ if ghost == Some(GhostState::Living) => {
-                self.send(held, job, &account, &delivery, windows).await
+                self.send(held, job, &account, &delivery, windows, None).await
             }
             _ if ghost == Some(GhostState::Planned) => {
                 self.import_first(held, job, &account, &delivery).await
@@ -73,7 +83,7 @@ impl Bridge {
                 };
                 let (ghost, restored_at) = tx.sender(&delivery.sender).await?;
                 let windows = tx.windows(&account, &openid).await?;
-                Ok(Some(Due { delivery, ghost, restored_at, windows }))
+                Ok(Some(Due { delivery, begun: false, ghost, restored_at, windows }))
             })
         });
         due.await
@@ -182,28 +192,21 @@ impl Bridge {
         account: &Account,
         delivery: &Delivery,
         windows: Option<String>,
+        ahead: Option<Ahead>,
     ) -> Result<Step, Error> {
-        let (retry, patient) = (delivery.tries > 0, !self.out_of_patience(&job, delivery));
-        let pass = match self.may_call(Operation::im("sendmsg"), held, retry, patient) {
-            Ok(pass) => pass,
-            Err(refusal) => return self.hold_off(held, &refusal).await,
-        };
         let replies = match self.is_passive(account) {
             true => Replies::Passive,
             false => windows.map_or(Replies::Unknown, |kept| {
                 Replies::Open(self.known().open(Some(kept), self.inner.clock.now()))
             }),
         };
-        let turn = held.renewing(self, self.inner.im_rate.wait("sendmsg")).await??;
-        // Those before it in the line may have learned that nobody answers.
-        if let (true, Err(refusal)) = (patient, pass.check()) {
-            return self.hold_off(held, &refusal).await;
-        }
-        held.before_call(self).await?;
-        faults::point("relay.before_attempt");
-        let attempt = AttemptId::new(&self.inner.clock, &self.inner.entropy);
-        let now = self.inner.clock.now();
-        self.inner.store.begin_attempt(&held.lane, attempt, &delivery.id, now).await?;
+        let Ahead { pass, turn } = match ahead {
+            Some(ahead) => ahead,
+            None => match self.begin(held, &job, delivery).await? {
+                Ok(begun) => begun,
+                Err(refusal) => return self.hold_off(held, &refusal).await,
+            },
+        };
         let delivery = &Delivery { state: DeliveryState::Sending, ..delivery.clone() };
         if turn.is_over() {
             let _ = held.renewing(self, self.inner.im_rate.wait("sendmsg")).await??;
@@ -230,6 +233,31 @@ impl Bridge {
         let step = self.settle(held, job, account, delivery, next, &told, msg_key.as_deref()).await?;
         faults::point("relay.after_outcome");
         Ok(step)
+    }
+
+    /// Begins an attempt, when there is leave to make its call.
+    async fn begin(
+        &self,
+        held: &mut Held,
+        job: &Job,
+        delivery: &Delivery,
+    ) -> Result<Result<Ahead, Refusal>, Error> {
+        let (retry, patient) = (delivery.tries > 0, !self.out_of_patience(job, delivery));
+        let pass = match self.may_call(Operation::im("sendmsg"), held, retry, patient) {
+            Ok(pass) => pass,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let turn = held.renewing(self, self.inner.im_rate.wait("sendmsg")).await??;
+        // Those before it in the line may have learned that nobody answers.
+        if let (true, Err(refusal)) = (patient, pass.check()) {
+            return Ok(Err(refusal));
+        }
+        held.before_call(self).await?;
+        faults::point("relay.before_attempt");
+        let attempt = AttemptId::new(&self.inner.clock, &self.inner.entropy);
+        let now = self.inner.clock.now();
+        self.inner.store.begin_attempt(&held.lane, attempt, &delivery.id, now).await?;
+        Ok(Ok(Ahead { pass, turn }))
     }
 
     /// Looks for the message in the agent's history.
@@ -263,7 +291,7 @@ impl Bridge {
                 let next = Next::Failed(Reason::Unreachable);
                 self.settle(held, job, account, delivery, next, &told, None).await
             }
-            Ok(None) => self.send(held, job, account, delivery, windows).await,
+            Ok(None) => self.send(held, job, account, delivery, windows, None).await,
             Err(_) if self.out_of_patience(&job, delivery) => {
                 self.settle(held, job, account, delivery, Next::Unsure, &told, None).await
             }

@@ -106,12 +106,10 @@ impl Bridge {
             .store
             .look_up(move |tx| {
                 Box::pin(async move {
-                    Ok(Standing {
-                        known: tx.is_known(&id, &openid, &author, &msg_key, said).await?,
-                        overtaken: found && tx.answered_since(&id, &openid, said.at).await?,
-                        recalled: tx.is_keyed(&recall).await?,
-                        restored_at: tx.restored_at().await?,
-                    })
+                    let (known, recalled, restored_at) =
+                        tx.heard(&id, &openid, &author, &msg_key, said, &recall).await?;
+                    let overtaken = found && tx.answered_since(&id, &openid, said.at).await?;
+                    Ok(Standing { known, overtaken, recalled, restored_at })
                 })
             })
             .await
@@ -163,14 +161,14 @@ impl Bridge {
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    tx.touch_conversation(&lane.account, &lane.openid, now).await?;
-                    let customer = tx.customer(&lane.account, &lane.openid).await?;
-                    let gone =
-                        tx.ghost(&message.to).await?.is_none_or(|ghost| ghost.state == GhostState::Retired);
+                    let customer = tx.touch_conversation(&lane.account, &lane.openid, now).await?;
                     let conversation = customer.and_then(|customer| customer.conversation);
+                    let (ghost, owner) = tx.addressee(&message.to, conversation.as_deref()).await?;
+                    let gone = ghost.is_none_or(|state| state == GhostState::Retired);
                     if let Some(conversation) = &conversation {
                         tx.answered(conversation).await?;
-                        desk.tell_of_another(tx, &lane.openid, conversation, &message.from, &words).await?;
+                        let agent = &message.from;
+                        desk.tell_of_another(tx, &lane.openid, (conversation, owner), agent, &words).await?;
                     }
                     tx.insert_message(NewMessage {
                         id: &id,

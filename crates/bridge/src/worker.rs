@@ -4,6 +4,7 @@
 //! A lane is renewed before a call that its lease might not outlast, and given back as soon as it is empty,
 //! its head has to wait, or the process is told to stop. If the process dies, its leases run out.
 
+use crate::relay::Ahead;
 use crate::{Bridge, breaker, mailbox, trace};
 use desk::Direction;
 use futures_util::future::BoxFuture;
@@ -170,7 +171,7 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 
 /// Runs a lane's jobs until it is released or lost.
 async fn serve(bridge: &Bridge, lane: Lane, lease: Duration, stop: &watch::Receiver<bool>) {
-    let mut held = Held { lane, lease };
+    let mut held = Held { lane, lease, ahead: None };
     let mut head = held.lane.head.take();
     loop {
         let stopping = *stop.borrow();
@@ -211,7 +212,8 @@ async fn step(bridge: &Bridge, held: &mut Held, head: Option<Job>, stop: bool) -
         None => bridge.inner.store.next_job(&held.lane).await?,
     };
     let job = match head {
-        Some(job) if !stop => job,
+        // A call that has begun is made: without it, whoever comes next would have to find out.
+        Some(job) if !stop || held.ahead.is_some() => job,
         _ => {
             let lane = held.lane.clone();
             bridge.inner.store.write(move |tx| Box::pin(async move { tx.release(&lane, 0).await })).await?;
@@ -244,6 +246,8 @@ async fn run(bridge: &Bridge, held: &mut Held, job: Job) -> Result<Step, Error> 
 pub(crate) struct Held {
     pub(crate) lane: Lane,
     lease: Duration,
+    /// The call that is to be made next has begun already.
+    pub(crate) ahead: Option<Ahead>,
 }
 
 impl Held {
@@ -351,7 +355,7 @@ mod tests {
             deadline,
             head: None,
         };
-        Held { lane, lease: Duration::from_secs(2) }
+        Held { lane, lease: Duration::from_secs(2), ahead: None }
     }
 
     #[tokio::test]

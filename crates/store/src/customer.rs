@@ -18,6 +18,13 @@ pub struct Customer {
     pub generation: i64,
 }
 
+type CustomerRow = (i64, Option<String>, i64);
+
+fn customer(account: &str, openid: &str, (subscribed, conversation, generation): CustomerRow) -> Customer {
+    let (account, openid) = (account.to_owned(), openid.to_owned());
+    Customer { account, openid, subscribed: subscribed != 0, conversation, generation }
+}
+
 /// What a message of the customer's begins with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Begun {
@@ -34,18 +41,12 @@ impl Tx<'_> {
     pub async fn customer(&mut self, account: &str, openid: &str) -> Result<Option<Customer>, Error> {
         let row = row!(
             self,
-            (i64, Option<String>, i64),
+            CustomerRow,
             "SELECT subscribed, conversation, generation FROM customer WHERE account = $1 AND openid = $2",
             account,
             openid
         )?;
-        Ok(row.map(|(subscribed, conversation, generation)| Customer {
-            account: account.to_owned(),
-            openid: openid.to_owned(),
-            subscribed: subscribed != 0,
-            conversation,
-            generation,
-        }))
+        Ok(row.map(|row| customer(account, openid, row)))
     }
 
     /// Locks a customer's row until the transaction ends, before rows of lanes are touched.
@@ -122,16 +123,23 @@ impl Tx<'_> {
         Ok(row.map_or(0, |(at,)| at))
     }
 
-    /// Keeps the open conversation alive: somebody wrote at `at`.
-    pub async fn touch_conversation(&mut self, account: &str, openid: &str, at: Millis) -> Result<(), Error> {
-        execute!(
+    /// Keeps the open conversation alive: somebody wrote at `at`. Gives the customer.
+    pub async fn touch_conversation(
+        &mut self,
+        account: &str,
+        openid: &str,
+        at: Millis,
+    ) -> Result<Option<Customer>, Error> {
+        let row = row!(
             self,
-            "UPDATE customer SET conversation_at = $3 WHERE account = $1 AND openid = $2 AND conversation_at < $3",
+            CustomerRow,
+            "UPDATE customer SET conversation_at = CASE WHEN conversation_at < $3 THEN $3 ELSE conversation_at END \
+             WHERE account = $1 AND openid = $2 RETURNING subscribed, conversation, generation",
             account,
             openid,
             at
         )?;
-        Ok(())
+        Ok(row.map(|row| customer(account, openid, row)))
     }
 }
 

@@ -184,13 +184,14 @@ macro_rules! fenced {
 }
 
 /// PostgreSQL's way of taking in messages: lane, epoch, position, webhook, account, openid, number, windows, their end,
-/// conversation, came at, message, kind, source's key, delivery, words, ghost, agent; then now. Gives the lanes of those taken.
+/// conversation, came at, message, kind, source's key, delivery, words, ghost, agent, attempt (null where no call begins);
+/// then now. Gives the lanes of those taken.
 pub(crate) const TAKE_IN: &str = concat!(
     fenced!(
         "UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], \
            $9::bigint[], $10::text[], $11::bigint[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], \
-           $17::text[], $18::text[]) WITH ORDINALITY AS new (lane, epoch, position, inbox, account, openid, msg_seq, windows, \
-           until, conversation, at, message, kind, source_key, delivery, body, ghost, agent, n)"
+           $17::text[], $18::text[], $19::text[]) WITH ORDINALITY AS new (lane, epoch, position, inbox, account, openid, msg_seq, \
+           windows, until, conversation, at, message, kind, source_key, delivery, body, ghost, agent, attempt, n)"
     ),
     "turned AS (UPDATE job SET kind = 'relay', subject = fence.message, tries = 0 FROM fence \
        WHERE job.lane = fence.lane AND job.position = fence.position AND job.subject = fence.inbox RETURNING fence.*), \
@@ -200,8 +201,11 @@ pub(crate) const TAKE_IN: &str = concat!(
        WHERE conversation.id = turned.conversation AND waiting_since IS NULL), \
      kept AS (INSERT INTO message (id, account, openid, direction, kind, conversation, source_key, inbox, created_at) \
        SELECT message, account, openid, 'in', kind, conversation, source_key, inbox, at FROM turned), \
-     part AS (INSERT INTO delivery (id, message, part, state, body, sender, recipient, msg_seq, tries, changed_at) \
-       SELECT delivery, message, 0, 'waiting', body, ghost, agent, msg_seq, 0, $19 FROM turned) \
+     part AS (INSERT INTO delivery (id, message, part, state, body, sender, recipient, msg_seq, tries, first_try_at, changed_at) \
+       SELECT delivery, message, 0, CASE WHEN attempt IS NULL THEN 'waiting' ELSE 'sending' END, body, ghost, agent, msg_seq, \
+         CASE WHEN attempt IS NULL THEN 0 ELSE 1 END, CASE WHEN attempt IS NULL THEN NULL ELSE $20::bigint END, $20 FROM turned), \
+     tried AS (INSERT INTO attempt (id, delivery, epoch, started_at, account) \
+       SELECT attempt, delivery, epoch, $20, account FROM turned WHERE attempt IS NOT NULL) \
      SELECT lane FROM turned"
 );
 

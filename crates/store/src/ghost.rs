@@ -66,6 +66,23 @@ impl Tx<'_> {
         Ok((state, restored_at.and_then(|at| at.parse().ok()).unwrap_or(0)))
     }
 
+    /// How a ghost stands that was written to, and the agent of the conversation that is open with its customer.
+    pub async fn addressee(
+        &mut self,
+        user_id: &str,
+        conversation: Option<&str>,
+    ) -> Result<(Option<GhostState>, Option<String>), Error> {
+        let row = row!(
+            self,
+            (Option<String>, Option<String>),
+            "SELECT (SELECT state FROM ghost WHERE user_id = $1), (SELECT agent FROM conversation WHERE id = $2)",
+            user_id,
+            conversation
+        )?;
+        let (state, agent) = row.unwrap_or_default();
+        Ok((state.as_deref().map(GhostState::parse).transpose()?, agent))
+    }
+
     /// The customer's newest ghost, unless it is retired.
     pub async fn ghost_of(&mut self, account: &str, openid: &str) -> Result<Option<Ghost>, Error> {
         let row = row!(

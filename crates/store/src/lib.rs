@@ -64,6 +64,7 @@ pub use open::{Options, Store};
 pub use operator::{DROPPED, EndedMessage, OpenJob};
 pub use pause::Pause;
 pub use purge::{Mark, Swept};
+pub use recall::AnswerStanding;
 pub use reconcile::{Chat, Said, Since};
 pub use relaying::{AfterMessage, Delivered, Due, PlainMessage};
 pub use replay::Replayed;

@@ -351,7 +351,12 @@ async fn open_postgres(url: &str, options: &Options) -> Result<Pool, Error> {
         .options([("tcp_keepalives_idle", "15")])
         .options([("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")])
         // Statements that wait for a row have to see what it holds then, whatever the server's default is.
-        .options([("default_transaction_isolation", "read committed")]);
+        .options([("default_transaction_isolation", "read committed")])
+        // The tables of what waits are empty in one minute and have a million rows in the next, so statistics say nothing of
+        // them: a plan that reads such a table from end to end is right once and then slow for hours. Every statement here has
+        // its index; one plan for all its parameters also saves planning it each time, which took longer than to run it.
+        .options([("plan_cache_mode", "force_generic_plan"), ("jit", "off")])
+        .options([("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")]);
     let pool = PgPoolOptions::new()
         .max_connections(options.connections)
         .acquire_timeout(Duration::from_secs(5))

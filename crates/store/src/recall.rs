@@ -3,17 +3,54 @@
 use crate::sql::{Error, Tx, execute, row, rows};
 use desk::{Millis, Reason};
 
+/// What decides whether an agent's message may go out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerStanding {
+    /// The customer does not follow the account.
+    pub unsubscribed: bool,
+    /// Something that was said before waits for the customer.
+    pub older: bool,
+    /// When the store was restored from a backup; 0 for never.
+    pub restored_at: Millis,
+    /// By what IM may have called it: author, MsgKey, ghost.
+    pub keys: Vec<(String, String, String)>,
+}
+
 impl Tx<'_> {
-    /// The agent and the MsgKey of a message, with each ghost that its customer ever had.
-    pub async fn message_keys(&mut self, message: &str) -> Result<Vec<(String, String, String)>, Error> {
-        rows!(
+    /// What decides whether an agent's message may go out; `None` if there is no such message.
+    pub async fn answer_standing(&mut self, message: &str) -> Result<Option<AnswerStanding>, Error> {
+        type Row = (
+            Option<i64>,
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            Option<String>,
+        );
+        let rows = rows!(
             self,
-            (String, String, String),
-            "SELECT m.author, m.source_key, g.user_id FROM message m \
-             JOIN ghost g ON g.account = m.account AND g.openid = m.openid \
-             WHERE m.id = $1 AND m.author IS NOT NULL AND m.source_key IS NOT NULL",
+            Row,
+            "SELECT c.subscribed, \
+               (SELECT b.delivery FROM mailbox b WHERE b.account = m.account AND b.openid = m.openid AND b.slot IS NULL LIMIT 1), \
+               (SELECT value FROM meta WHERE key = 'restored_at'), m.author, m.source_key, g.user_id \
+             FROM message m \
+             LEFT JOIN customer c ON c.account = m.account AND c.openid = m.openid \
+             LEFT JOIN ghost g ON g.account = m.account AND g.openid = m.openid WHERE m.id = $1",
             message
-        )
+        )?;
+        let mut standing = None;
+        for (subscribed, parked, restored_at, author, source_key, ghost) in rows {
+            let standing = standing.get_or_insert_with(|| AnswerStanding {
+                unsubscribed: subscribed == Some(0),
+                older: parked.is_some(),
+                restored_at: restored_at.and_then(|at| at.parse().ok()).unwrap_or(0),
+                keys: Vec::new(),
+            });
+            if let (Some(author), Some(key), Some(ghost)) = (author, source_key, ghost) {
+                standing.keys.push((author, key, ghost));
+            }
+        }
+        Ok(standing)
     }
 
     /// The message that an agent wrote under this MsgKey.

@@ -6,7 +6,7 @@
 use crate::batch::{insert_inbox, insert_keys};
 use crate::ingest::Arrival;
 use crate::lane::{Job, Lane, NewJob, lane_id};
-use crate::migrate::{meta, set_meta};
+use crate::migrate::set_meta;
 use crate::open::Store;
 use crate::sql::{Error, Tx, execute, row, rows};
 use desk::{Direction, Millis};
@@ -135,11 +135,6 @@ impl Tx<'_> {
         Ok(at < gap || until.is_some_and(|until| until >= gap))
     }
 
-    /// When the store was restored from a backup; 0 for never.
-    pub async fn restored_at(&mut self) -> Result<Millis, Error> {
-        Ok(meta(self, "restored_at").await?.and_then(|value| value.parse().ok()).unwrap_or(0))
-    }
-
     /// A customer's chats; `None` without a living ghost.
     pub async fn chat(&mut self, account: &str, openid: &str) -> Result<Option<Chat>, Error> {
         let found = row!(
@@ -242,6 +237,38 @@ impl Tx<'_> {
             i64::from(said.random)
         )?;
         Ok(found.is_some())
+    }
+
+    /// What is known of an agent's message when its webhook is taken in: whether it is known as in [`Tx::is_known`], whether
+    /// this key is, and when the store was restored from a backup (0 for never).
+    #[expect(clippy::too_many_arguments, reason = "one statement instead of three")]
+    pub async fn heard(
+        &mut self,
+        account: &str,
+        openid: &str,
+        author: &str,
+        msg_key: &str,
+        said: Said,
+        dedup_key: &str,
+    ) -> Result<(bool, bool, Millis), Error> {
+        let found = row!(
+            self,
+            (Option<String>, Option<String>, Option<String>),
+            "SELECT (SELECT id FROM message WHERE account = $1 AND openid = $2 AND author = $3 AND said_at = $4 \
+                 AND (source_key = $5 OR (msg_seq = $6 AND msg_random = $7)) LIMIT 1), \
+               (SELECT key FROM dedup WHERE key = $8), (SELECT value FROM meta WHERE key = 'restored_at')",
+            account,
+            openid,
+            author,
+            said.at,
+            msg_key,
+            i64::from(said.seq),
+            i64::from(said.random),
+            dedup_key
+        )?;
+        let (known, keyed, restored_at) = found.unwrap_or_default();
+        let restored_at = restored_at.and_then(|at| at.parse().ok()).unwrap_or(0);
+        Ok((known.is_some(), keyed.is_some(), restored_at))
     }
 
     /// Whether something that an agent said after `at` has gone out to the customer.

@@ -1,5 +1,5 @@
-//! The three commits of a customer's message on its way to IM, for all messages that want the same one at a time: it is
-//! taken in, its call begins, its call ended well.
+//! The commits of a customer's message on its way to IM, for all messages that want the same one at a time: it is taken in
+//! (with the attempt that begins, where nothing has to be waited for), an attempt begins, its call ended well.
 //!
 //! What is not like most messages (of several parts, with a file, in a new conversation, of a customer for whom something
 //! waits) is left to whoever asks, who has the long way for it; nothing of it is written then. Each message is inside the
@@ -47,6 +47,8 @@ pub struct PlainMessage {
     pub serving: Vec<String>,
     /// What it does to the customer's reply windows.
     pub windows: AfterMessage,
+    /// The attempt that begins with it, if its ghost can send it at once.
+    pub attempt: Option<AttemptId>,
 }
 
 impl std::fmt::Debug for PlainMessage {
@@ -58,8 +60,10 @@ impl std::fmt::Debug for PlainMessage {
 /// A delivery to be made, and what decides about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Due {
-    /// The delivery.
+    /// The delivery, before any attempt that is to be made now.
     pub delivery: Delivery,
+    /// Whether that attempt has begun: the call may be under way.
+    pub begun: bool,
     /// How the ghost stands that sends it.
     pub ghost: Option<GhostState>,
     /// When the store was restored from a backup; 0 for never.
@@ -214,14 +218,17 @@ impl<'a> Taken<'a> {
             first_try_at: None,
             changed_at: message.now,
         };
-        let due = Due {
-            delivery,
-            ghost: Some(GhostState::parse(&state)?),
-            restored_at: restored_at.and_then(|at| at.parse().ok()).unwrap_or(0),
-            windows: Some(windows.clone()),
-        };
+        let ghost = GhostState::parse(&state)?;
+        let restored_at = restored_at.and_then(|at| at.parse().ok()).unwrap_or(0);
+        let begun =
+            message.attempt.is_some() && ghost == GhostState::Living && message.now >= restored_at;
+        let due = Due { delivery, begun, ghost: Some(ghost), restored_at, windows: Some(windows.clone()) };
         let waits_already = waiting_since.is_some();
         Ok(Some(Taken { message, due, msg_seq, windows, until, waits_already }))
+    }
+
+    fn attempt(&self) -> Option<&AttemptId> {
+        self.message.attempt.as_ref().filter(|_| self.due.begun)
     }
 }
 
@@ -279,18 +286,35 @@ impl Tx<'_> {
             })
             .await?;
             let part = &taken.due.delivery;
-            self.insert_delivery(
-                &message.delivery,
-                &message.message,
-                0,
-                &part.body,
-                &part.sender,
-                &part.recipient,
-                part.msg_seq,
-                None,
-                message.now,
-            )
-            .await?;
+            let attempt = taken.attempt();
+            let state = if attempt.is_some() { DeliveryState::Sending } else { DeliveryState::Waiting };
+            execute!(
+                self,
+                "INSERT INTO delivery (id, message, part, state, body, sender, recipient, msg_seq, tries, first_try_at, changed_at) \
+                 VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10)",
+                part.id.as_str(),
+                id,
+                state.as_str(),
+                part.body.as_str(),
+                part.sender.as_str(),
+                part.recipient.as_str(),
+                taken.msg_seq,
+                i64::from(attempt.is_some()),
+                attempt.map(|_| message.now),
+                message.now
+            )?;
+            if let Some(attempt) = attempt {
+                let attempt = attempt.as_str();
+                execute!(
+                    self,
+                    dialect::BEGIN_ONE,
+                    lane.id.as_str(),
+                    lane.epoch,
+                    attempt,
+                    part.id.as_str(),
+                    message.now
+                )?;
+            }
             done.insert(lane.id.clone(), taken.due);
         }
         Ok(done)
@@ -343,6 +367,7 @@ impl Tx<'_> {
             .bind(column(&taken, |of| of.due.delivery.body.clone()))
             .bind(column(&taken, |of| of.due.delivery.sender.clone()))
             .bind(column(&taken, |of| of.due.delivery.recipient.clone()))
+            .bind(column(&taken, |of| of.attempt().map(|id| id.as_str().to_owned())))
             .bind(now)
             .fetch_all(&mut **conn)
             .await?;

@@ -51,6 +51,7 @@ fn plain((lane, job): &(Lane, Job), words: &str) -> PlainMessage {
         now: NOW,
         serving: vec![AGENT.into()],
         windows: Arc::new(|kept: &str| (format!("{kept}+"), Some(NOW + HOUR))),
+        attempt: None,
     }
 }
 
@@ -246,6 +247,27 @@ story! {
         let other = Job { tries: 1, ..job.clone() };
         assert_eq!(store.delivered(ended(lane, &other, &due.delivery.id)).await.unwrap(), None);
         assert_eq!(store.delivered(ended(lane, &job, &due.delivery.id)).await.unwrap(), Some(0));
+    }
+}
+
+story! {
+    async fn an_attempt_begins_with_the_message_if_its_ghost_can_send_it(db: &Db) {
+        let store = db.store().await;
+        let held = talking(&store, &["oA", "oB"]).await;
+        db.execute("UPDATE ghost SET state = 'planned' WHERE openid = 'oB'").await;
+        let messages = ["oA", "oB"].map(|openid| PlainMessage { attempt: Some(id()), ..plain(&held[openid], openid) });
+        let due: Vec<Due> = take_in(&store, messages.to_vec()).await.into_iter().map(|due| due.unwrap().unwrap()).collect();
+        assert_eq!((due[0].begun, due[1].begun), (true, false));
+        assert_eq!((due[0].delivery.state, due[0].delivery.tries), (DeliveryState::Waiting, 0), "as it was before");
+        assert_eq!(
+            db.texts("SELECT sender || state || tries || COALESCE(first_try_at, 0) FROM delivery ORDER BY sender").await,
+            [format!("g_oAsending1{NOW}"), "g_oBwaiting00".into()]
+        );
+        let begun = format!("{}{}{SHOP}", due[0].delivery.id, held["oA"].0.epoch);
+        assert_eq!(db.texts("SELECT delivery || epoch || account FROM attempt WHERE ended_at IS NULL").await, [begun]);
+        let job = relaying(&held["oA"], &messages[0].message);
+        assert_eq!(store.delivered(ended(&held["oA"].0, &job, &due[0].delivery.id)).await.unwrap(), Some(0));
+        assert_eq!(db.count("SELECT COUNT(*) FROM attempt WHERE outcome = 'sent'").await, 1);
     }
 }
 

@@ -14,8 +14,8 @@ use desk::words::Notice;
 use desk::{Content, Direction, Millis, Reason};
 use std::sync::Arc;
 use store::{
-    Along, AttemptId, DeliveryId, Due, Error, GhostState, InboxRow, Job, MediaId, MessageId, NewMessage, PlainMessage, Tx,
-    faults,
+    Along, AttemptId, DeliveryId, Due, Error, GhostState, InboxRow, Job, MediaId, MessageId, NewMessage,
+    PlainMessage, Tx, faults,
 };
 use wechat::{Event, Push, PushBody};
 
@@ -238,9 +238,10 @@ impl Bridge {
         };
         let Some(pass) = pass else { return self.inner.store.take_in(plain).await };
         faults::point("relay.before_attempt");
-        let turn = self.inner.im_rate.wait("sendmsg");
-        let (due, turn) =
-            held.renewing(self, async { tokio::join!(self.inner.store.take_in(plain), turn) }).await?;
+        let both = Box::pin(async {
+            tokio::join!(self.inner.store.take_in(plain), self.inner.im_rate.wait("sendmsg"))
+        });
+        let (due, turn) = held.renewing(self, both).await?;
         let due = due?;
         if due.as_ref().is_some_and(|due| due.begun) {
             held.ahead = Some(Ahead { pass, turn: turn? });

@@ -15,9 +15,7 @@ use desk::delivery::{IM_BACKEND_TIMEOUT_MS, Past, after_relay};
 use desk::ghost::Replies;
 use desk::{DeliveryState, Millis, Next, Reason, Tried};
 use std::time::Instant;
-use store::{
-    Along, AttemptId, Delivered, Delivery, Due, Error, GhostState, Job, Lane, Outcome, Tx, faults,
-};
+use store::{Along, AttemptId, Delivered, Delivery, Due, Error, GhostState, Job, Lane, Outcome, Tx, faults};
 
 /// How far IM's clock and ours may be apart, in seconds.
 const HISTORY_GRACE_S: i64 = 60;

@@ -228,18 +228,20 @@ async fn step(bridge: &Bridge, held: &mut Held, head: Option<Job>, stop: bool) -
 
 async fn run(bridge: &Bridge, held: &mut Held, job: Job) -> Result<Step, Error> {
     held.before_call(bridge).await?;
-    match job.kind.as_str() {
-        "push" => bridge.intake(held, job).await,
-        "relay" => bridge.relay(held, job).await,
-        "webhook" => bridge.take_webhook(held, job).await,
-        "answer" => bridge.answer(held, job).await,
-        mailbox::UNPARK => bridge.unpark(held, job).await,
-        "import" => bridge.import_ghost(held, job).await,
-        "delete" => bridge.delete_ghost(held, job).await,
+    // In boxes: the state of all of them would be as large as that of the largest, and be copied at every step up to here.
+    let done: BoxFuture<'_, Result<Step, Error>> = match job.kind.as_str() {
+        "push" => Box::pin(bridge.intake(held, job)),
+        "relay" => Box::pin(bridge.relay(held, job)),
+        "webhook" => Box::pin(bridge.take_webhook(held, job)),
+        "answer" => Box::pin(bridge.answer(held, job)),
+        mailbox::UNPARK => Box::pin(bridge.unpark(held, job)),
+        "import" => Box::pin(bridge.import_ghost(held, job)),
+        "delete" => Box::pin(bridge.delete_ghost(held, job)),
         // The operator gave it up; its row only kept its place.
-        store::DROPPED => bridge.finish(held, &job).await,
-        _ => Err(Error::Unknown("kind of job")),
-    }
+        store::DROPPED => return bridge.finish(held, &job).await,
+        _ => return Err(Error::Unknown("kind of job")),
+    };
+    done.await
 }
 
 /// A lane in our hands.

@@ -240,11 +240,12 @@ impl Client {
     ) -> Result<Map<String, Value>, CallError> {
         let body = serde_json::to_vec(body).map_err(|e| CallError::NotSent(Fault::Request(e)))?;
         let sig = self.sig.current(now_s);
-        match self.call_once(path, body.clone(), &sig, hidden, random).await {
+        // In boxes: whoever waits for a call carries its state along in each of their own.
+        match Box::pin(self.call_once(path, body.clone(), &sig, hidden, random)).await {
             Err(CallError::Refused(error)) if STALE_USERSIG.contains(&error.code) => {
                 tracing::info!(code = error.code, "IM refused the UserSig; a new one is made");
                 let sig = self.sig.renew(&sig, now_s);
-                self.call_once(path, body, &sig, hidden, random.wrapping_add(1)).await
+                Box::pin(self.call_once(path, body, &sig, hidden, random.wrapping_add(1))).await
             }
             outcome => outcome,
         }

@@ -155,10 +155,7 @@ macro_rules! standing {
 /// What a customer's message meets. SQLite: $1 account, $2 openid, $3 conversation, $4 a number that comes back.
 /// PostgreSQL: columns of them, without the number: it is the row's.
 pub(crate) const STANDING: Text = Text {
-    sqlite: concat!(
-        standing!("$4", "customer c", "$3"),
-        " WHERE c.account = $1 AND c.openid = $2"
-    ),
+    sqlite: concat!(standing!("$4", "customer c", "$3"), " WHERE c.account = $1 AND c.openid = $2"),
     postgres: standing!(
         "new.n",
         "UNNEST($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS new (a, o, v, n) \
@@ -176,7 +173,9 @@ pub(crate) const LOCK_CUSTOMERS: &str = "SELECT c.msg_seq FROM UNNEST($1::text[]
 macro_rules! fenced {
     ($rows:literal) => {
         concat!(
-            "WITH new AS (SELECT * FROM ", $rows, "), \
+            "WITH new AS (SELECT * FROM ",
+            $rows,
+            "), \
              fence AS (SELECT new.*, l.account AS of FROM new JOIN lane l ON l.id = new.lane \
                AND l.epoch = new.epoch AND l.holder IS NOT NULL ORDER BY new.n FOR UPDATE OF l), "
         )
@@ -302,7 +301,11 @@ macro_rules! draw {
 /// PostgreSQL does not sync it: what a crash forgets are draws of the last moment, and a server takes longer to be back.
 pub(crate) const DRAW: Text = Text {
     sqlite: draw!("MAX", "MIN", "WHERE true"),
-    postgres: draw!("GREATEST", "LEAST", "FROM (SELECT set_config('synchronous_commit', 'off', true)) AS unsynced"),
+    postgres: draw!(
+        "GREATEST",
+        "LEAST",
+        "FROM (SELECT set_config('synchronous_commit', 'off', true)) AS unsynced"
+    ),
 };
 
 // The statements of the ingest batch: ROWS stands for the rows on SQLite (see `with_rows`), and there is one array per column on

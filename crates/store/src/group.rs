@@ -45,16 +45,14 @@ where
                             let _ = told.send(Ok(answer));
                         }
                     }
-                    Err(error) if told.len() == 1 => {
-                        told.into_iter().for_each(|told| drop(told.send(Err(error.clone()))));
-                    }
-                    // One of them may be what the database does not take: it alone pays for it.
-                    Err(_) => {
+                    // One of them is what the database does not take: it alone pays for it.
+                    Err(error) if told.len() > 1 && error.is_of_single_rows() => {
                         for (input, told) in inputs.into_iter().zip(told) {
                             let alone = work(vec![input]).await;
                             let _ = told.send(alone.and_then(|mut one| one.pop().ok_or(Error::Closed)));
                         }
                     }
+                    Err(error) => told.into_iter().for_each(|told| drop(told.send(Err(error.clone())))),
                 }
             }
         });

@@ -150,8 +150,23 @@ type WithHead = (
 );
 
 fn part(row: WithHead) -> (ClaimedRow, Option<HeadRow>) {
-    let (id, account, openid, direction, epoch, position, kind, subject, note, tries, since, trace, at, query, body) =
-        row;
+    let (
+        id,
+        account,
+        openid,
+        direction,
+        epoch,
+        position,
+        kind,
+        subject,
+        note,
+        tries,
+        since,
+        trace,
+        at,
+        query,
+        body,
+    ) = row;
     let head = match (position, kind, subject, tries, since) {
         (Some(position), Some(kind), Some(subject), Some(tries), Some(since)) => {
             Some((position, kind, subject, note, tries, since, trace, at, query, body))

@@ -19,14 +19,8 @@ pub struct AnswerStanding {
 impl Tx<'_> {
     /// What decides whether an agent's message may go out; `None` if there is no such message.
     pub async fn answer_standing(&mut self, message: &str) -> Result<Option<AnswerStanding>, Error> {
-        type Row = (
-            Option<i64>,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-        );
+        type Row =
+            (Option<i64>, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>);
         let rows = rows!(
             self,
             Row,

@@ -220,8 +220,7 @@ impl<'a> Taken<'a> {
         };
         let ghost = GhostState::parse(&state)?;
         let restored_at = restored_at.and_then(|at| at.parse().ok()).unwrap_or(0);
-        let begun =
-            message.attempt.is_some() && ghost == GhostState::Living && message.now >= restored_at;
+        let begun = message.attempt.is_some() && ghost == GhostState::Living && message.now >= restored_at;
         let due = Due { delivery, begun, ghost: Some(ghost), restored_at, windows: Some(windows.clone()) };
         let waits_already = waiting_since.is_some();
         Ok(Some(Taken { message, due, msg_seq, windows, until, waits_already }))
@@ -243,10 +242,7 @@ impl Tx<'_> {
     }
 
     /// One after the other; gives what is due on each lane.
-    async fn take_in_each(
-        &mut self,
-        messages: &[Arc<PlainMessage>],
-    ) -> Result<HashMap<String, Due>, Error> {
+    async fn take_in_each(&mut self, messages: &[Arc<PlainMessage>]) -> Result<HashMap<String, Due>, Error> {
         let mut done = HashMap::with_capacity(messages.len());
         for message in messages {
             let (lane, id) = (&message.lane, message.message.as_str());
@@ -324,8 +320,11 @@ impl Tx<'_> {
     async fn take_in_all(&mut self, messages: &[Arc<PlainMessage>]) -> Result<HashMap<String, Due>, Error> {
         let Conn::Postgres(conn) = &mut self.conn else { return Ok(HashMap::new()) };
         let mut lanes = HashSet::new();
-        let mut rows: Vec<&PlainMessage> =
-            messages.iter().map(|message| &**message).filter(|of| lanes.insert(of.lane.id.as_str())).collect();
+        let mut rows: Vec<&PlainMessage> = messages
+            .iter()
+            .map(|message| &**message)
+            .filter(|of| lanes.insert(of.lane.id.as_str()))
+            .collect();
         rows.sort_by(|a, b| (&a.lane.account, &a.lane.openid).cmp(&(&b.lane.account, &b.lane.openid)));
         let accounts = column(&rows, |of| of.lane.account.clone());
         let openids = column(&rows, |of| of.lane.openid.clone());
@@ -383,8 +382,15 @@ impl Tx<'_> {
                 for call in calls {
                     let (lane, id) = (&call.lane, call.attempt.as_str());
                     let delivery = call.delivery.as_str();
-                    let fenced =
-                        execute!(self, dialect::BEGIN_ONE, lane.id.as_str(), lane.epoch, id, delivery, call.now)?;
+                    let fenced = execute!(
+                        self,
+                        dialect::BEGIN_ONE,
+                        lane.id.as_str(),
+                        lane.epoch,
+                        id,
+                        delivery,
+                        call.now
+                    )?;
                     if fenced == 1 {
                         self.sending(delivery, call.now).await?;
                         begun.insert(id.to_owned());

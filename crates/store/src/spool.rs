@@ -12,10 +12,9 @@ use crate::batch::store;
 use crate::dialect;
 use crate::ingest::{Arrival, Effect, Ingested, Novelty, Work};
 use crate::open::{Pool, Store};
-use crate::sql::{Conn, Error, Failure, Text, Tx, column, execute, json_rows, many, row, rows};
+use crate::sql::{Conn, Error, Text, Tx, column, execute, json_rows, many, row, rows};
 use crate::sqlite;
 use desk::Millis;
-use rusqlite::ErrorCode;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
@@ -311,7 +310,7 @@ impl Spool {
             }
         }
         let sorted = match self.pool.write(move |tx| Box::pin(async move { tx.sort(idle).await })).await {
-            Err(error) if is_refusal(&error) => {
+            Err(error) if error.is_refusal() => {
                 tracing::warn!(%error, "a batch of webhooks could not be sorted, trying one at a time");
                 // Somebody else may sort meanwhile: what is set aside has to be what was refused.
                 let tried = Arc::new(Mutex::new(None));
@@ -319,7 +318,7 @@ impl Spool {
                 let one =
                     self.pool.write(move |tx| Box::pin(async move { tx.sort_first(idle, &told).await }));
                 match one.await {
-                    Err(error) if is_refusal(&error) => {
+                    Err(error) if error.is_refusal() => {
                         let tried = tried.lock().unwrap_or_else(PoisonError::into_inner).take();
                         self.set_aside(tried, &error).await?;
                         Sorted::Some(Vec::new())
@@ -567,25 +566,6 @@ impl Tx<'_> {
             )?;
         }
         Ok(first)
-    }
-}
-
-/// Whether the database refuses a row for what is in it, and not for what it is itself short of at the moment.
-fn is_refusal(error: &Error) -> bool {
-    match error {
-        Error::Unknown(_) => true,
-        Error::Database(failure) => match &**failure {
-            Failure::Sqlite(error) => matches!(
-                error.sqlite_error_code(),
-                Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
-            ),
-            // Data that is no such data (22), and rows that clash with others (23).
-            Failure::Postgres(sqlx::Error::Database(error)) => {
-                error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
-            }
-            Failure::Postgres(error) => matches!(error, sqlx::Error::Encode(_)),
-        },
-        _ => false,
     }
 }
 

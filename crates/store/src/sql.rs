@@ -4,6 +4,7 @@
 //! for each. Placeholders are `$1`, `$2`, …
 
 use crate::sqlite::Sqlite;
+use rusqlite::ErrorCode;
 use serde::Serialize;
 use sqlx::PgConnection;
 use std::sync::Arc;
@@ -32,6 +33,39 @@ pub enum Error {
     /// The database cannot be opened as asked.
     #[error("{0}")]
     Setup(String),
+}
+
+impl Error {
+    /// Whether the database refuses a row for what is in it, and not for what it is itself short of at the moment.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Error::Unknown(_) => true,
+            Error::Database(failure) => match &**failure {
+                Failure::Sqlite(error) => matches!(
+                    error.sqlite_error_code(),
+                    Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
+                ),
+                Failure::Postgres(sqlx::Error::Encode(_)) => true,
+                // Data that is no such data, and rows that clash with others.
+                Failure::Postgres(_) => self.is_of_class(&["22", "23"]),
+            },
+            _ => false,
+        }
+    }
+
+    /// Whether it comes of single rows of a transaction of which nothing was kept: one of them is refused, or somebody else
+    /// has it locked.
+    pub(crate) fn is_of_single_rows(&self) -> bool {
+        // A deadlock, a lock that was waited for too long.
+        self.is_refusal() || self.is_of_class(&["40", "55"])
+    }
+
+    /// Whether it is one of these classes of PostgreSQL's.
+    fn is_of_class(&self, classes: &[&str]) -> bool {
+        let Error::Database(failure) = self else { return false };
+        let Failure::Postgres(sqlx::Error::Database(error)) = &**failure else { return false };
+        error.code().is_some_and(|code| classes.iter().any(|class| code.starts_with(class)))
+    }
 }
 
 /// What a driver says.

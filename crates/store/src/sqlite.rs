@@ -5,6 +5,7 @@
 
 use crate::sql::{Conn, Error, Tx};
 use futures_util::future::BoxFuture;
+use rusqlite::config::DbConfig;
 use rusqlite::types::{FromSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, Row, ToSql};
 use std::borrow::Cow;
@@ -35,6 +36,8 @@ impl Sqlite {
         let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         conn.busy_timeout(BUSY)?;
         conn.set_prepared_statement_cache_capacity(STATEMENTS);
+        // A statement is planned once, and not again for a value that it is given.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         for (name, value) in pragmas {
             // Some answer with what they are now, some do not.
             conn.pragma_update_and_check(None, name, value, |_| Ok(())).or_else(|error| match error {

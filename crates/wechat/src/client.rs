@@ -143,7 +143,8 @@ impl Client {
         let request =
             request.timeout(timeout).build().map_err(|e| CallError::NotSent(fault::transport(e)))?;
         let url = request.url().clone();
-        let response = self.http.execute(request).await.map_err(|error| {
+        // In a box: whoever waits for a call carries its state along in each of their own.
+        let response = Box::pin(self.http.execute(request)).await.map_err(|error| {
             if error.is_connect() || error.is_builder() {
                 CallError::NotSent(fault::transport(error))
             } else {

@@ -312,6 +312,9 @@ impl Tx<'_> {
             return Ok(claimed.into_iter().map(part).collect());
         }
         let claimed = rows!(self, ClaimedRow, dialect::CLAIM, holder, lease, most, first, then)?;
+        if claimed.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut heads = self.heads(claimed.iter().map(|(id, ..)| id.as_str())).await?;
         let with_head = |lane: ClaimedRow| {
             let head = heads.remove(&lane.0);

@@ -241,7 +241,6 @@ impl Tx<'_> {
 
     /// What is known of an agent's message when its webhook is taken in: whether it is known as in [`Tx::is_known`], whether
     /// this key is, and when the store was restored from a backup (0 for never).
-    #[expect(clippy::too_many_arguments, reason = "one statement instead of three")]
     pub async fn heard(
         &mut self,
         account: &str,

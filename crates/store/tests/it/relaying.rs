@@ -100,7 +100,7 @@ story! {
         for (id, due) in ids.iter().zip(&due) {
             let id = id.clone();
             let kept = store.read(move |tx| Box::pin(async move { tx.deliveries(id.as_str()).await })).await.unwrap();
-            assert_eq!(kept, [due.delivery.clone()]);
+            assert_eq!(kept, std::slice::from_ref(&due.delivery));
         }
         assert_eq!(db.count("SELECT COUNT(*) FROM customer WHERE msg_seq = 1 AND windows = '+' AND window_until > 0").await, 5);
         assert_eq!(db.count(&format!("SELECT COUNT(*) FROM conversation WHERE waiting_since = {}", NOW - 5)).await, 5);
@@ -157,7 +157,7 @@ story! {
         );
         assert!(matches!(begun_a, Err(Error::LeaseLost)), "{begun_a:?}");
         begun_c.unwrap();
-        assert_eq!(db.texts("SELECT delivery FROM attempt").await, [c.delivery.id.clone()]);
+        assert_eq!(db.texts("SELECT delivery FROM attempt").await, std::slice::from_ref(&c.delivery.id));
         assert_eq!(db.texts("SELECT state FROM delivery ORDER BY sender").await, ["waiting", "sending"]);
 
         let mut late = ended(&held["oA"].0, &relaying(&held["oA"], &ids[0]), &a.delivery.id);

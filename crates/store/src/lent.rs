@@ -21,7 +21,9 @@ pub(crate) async fn lend<T, F>(pool: &PgPool, work: F) -> Result<T, Error>
 where
     F: for<'a> FnOnce(&'a mut PgConnection) -> BoxFuture<'a, Result<T, Error>>,
 {
-    let mut lent = Lent { conn: pool.acquire().await?, ended: false };
+    // In a box: its state is large, and whoever waits for it carries it along in each of their own.
+    let conn = Box::pin(pool.acquire()).await?;
+    let mut lent = Lent { conn, ended: false };
     let done = tokio::time::timeout(LIMIT, work(&mut lent.conn)).await;
     lent.ended = done.is_ok();
     done.unwrap_or(Err(Error::Overloaded))

@@ -267,12 +267,11 @@ impl Pool {
     {
         match self {
             Pool::Sqlite { writer, .. } => writer.write(work).await,
-            // In a box, as below: its state is large, and whoever waits for it carries it along in each of their own.
             Pool::Postgres(pool) => {
-                let lent = lent::lend(pool, |conn| {
+                lent::lend(pool, |conn| {
                     Box::pin(async move { work(&mut Tx { conn: Conn::Postgres(conn) }).await })
-                });
-                Box::pin(lent).await
+                })
+                .await
             }
         }
     }
@@ -285,15 +284,15 @@ impl Pool {
         match self {
             Pool::Sqlite { writer, .. } => writer.write(work).await,
             Pool::Postgres(pool) => {
-                let lent = lent::lend(pool, |conn| {
+                lent::lend(pool, |conn| {
                     Box::pin(async move {
                         let mut transaction = conn.begin().await?;
                         let value = work(&mut Tx { conn: Conn::Postgres(&mut transaction) }).await?;
                         transaction.commit().await?;
                         Ok(value)
                     })
-                });
-                Box::pin(lent).await
+                })
+                .await
             }
         }
     }

@@ -214,33 +214,8 @@ impl Tx<'_> {
         Ok(row!(self, (String,), "SELECT key FROM dedup WHERE key = $1", dedup_key)?.is_some())
     }
 
-    /// Whether a message of this agent is known under its MsgKey, or by what else it is known by.
-    pub async fn is_known(
-        &mut self,
-        account: &str,
-        openid: &str,
-        author: &str,
-        msg_key: &str,
-        said: Said,
-    ) -> Result<bool, Error> {
-        let found = row!(
-            self,
-            (String,),
-            "SELECT id FROM message WHERE account = $1 AND openid = $2 AND author = $3 AND said_at = $4 \
-               AND (source_key = $5 OR (msg_seq = $6 AND msg_random = $7)) LIMIT 1",
-            account,
-            openid,
-            author,
-            said.at,
-            msg_key,
-            i64::from(said.seq),
-            i64::from(said.random)
-        )?;
-        Ok(found.is_some())
-    }
-
-    /// What is known of an agent's message when its webhook is taken in: whether it is known as in [`Tx::is_known`], whether
-    /// this key is, and when the store was restored from a backup (0 for never).
+    /// What is known of an agent's message: whether it is, under its MsgKey or by what else it is known by; whether this
+    /// key is; and when the store was restored from a backup (0 for never).
     pub async fn heard(
         &mut self,
         account: &str,

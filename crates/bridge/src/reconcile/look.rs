@@ -106,8 +106,9 @@ impl Bridge {
                 Box::pin(async move {
                     let mut known = Vec::with_capacity(asked.len());
                     for (key, author, msg_key, said) in asked {
-                        let keyed = tx.is_keyed(&key).await?;
-                        known.push(keyed || tx.is_known(&id, &who, &author, &msg_key, said).await?);
+                        let (is_known, is_keyed, _) =
+                            tx.heard(&id, &who, &author, &msg_key, said, &key).await?;
+                        known.push(is_keyed || is_known);
                     }
                     let mut went_back = false;
                     for delivery in proofs {
